@@ -1,0 +1,1 @@
+"""The small shared module: what a lesson has derived once, every later lesson may import."""

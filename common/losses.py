@@ -1,0 +1,71 @@
+"""Softmax and cross-entropy through log-sum-exp: exact for any finite logits, no epsilon anywhere."""
+
+import numpy as np
+
+
+def logsumexp(logits):
+    """Return log(sum(exp(logits))) over the last axis, which is kept with length 1.
+
+    Subtracting the largest logit first makes the largest exponent exactly 0, so nothing overflows, and the
+    sum is at least 1, so nothing underflows to log(0).
+
+    logits (..., V) -> (..., 1)
+    """
+    largest = logits.max(axis=-1, keepdims=True)
+    largest = np.where(np.isfinite(largest), largest, 0)
+    return largest + np.log(np.exp(logits - largest).sum(axis=-1, keepdims=True))
+
+
+def log_softmax(logits):
+    """Return log-probabilities, logits minus their log-sum-exp: (..., V) -> (..., V)."""
+    return logits - logsumexp(logits)
+
+
+def softmax(logits):
+    """Return probabilities that sum to 1 over the last axis: (..., V) -> (..., V)."""
+    return np.exp(log_softmax(logits))
+
+
+def softmax_cross_entropy(logits, targets, mask=None):
+    """Return the mean cross-entropy in nats per token and its gradient.
+
+    logits (..., V) floats, targets (...) integers below V, mask (...) with 1 = real token, 0 = padding.
+    Returns loss (a float) and dlogits, which has the shape and dtype of logits. The mean, and so the
+    gradient, is over unmasked tokens only.
+
+    Raises ValueError for mismatched shapes, target ids outside 0..V-1 and a mask without a single 1.
+    """
+    vocabulary_size = logits.shape[-1]
+    if targets.shape != logits.shape[:-1]:
+        raise ValueError(f"logits {logits.shape} need targets of shape {logits.shape[:-1]}, not {targets.shape}")
+    check_tokens(targets, vocabulary_size, "targets")
+    if mask is None:
+        weights = np.full(targets.shape, 1 / max(targets.size, 1), dtype=logits.dtype)
+    else:
+        if mask.shape != targets.shape:
+            raise ValueError(f"the mask has shape {mask.shape}, the targets have {targets.shape}; they must be equal")
+        if not mask.any():
+            raise ValueError("the mask has no 1: there is no token to average the loss over")
+        weights = (mask / mask.sum()).astype(logits.dtype)
+
+    log_probabilities = log_softmax(logits)
+    at_target = targets[..., None]
+    loss = -np.sum(np.take_along_axis(log_probabilities, at_target, axis=-1)[..., 0] * weights, dtype=np.float64)
+    dlogits = np.exp(log_probabilities)
+    np.put_along_axis(dlogits, at_target, np.take_along_axis(dlogits, at_target, axis=-1) - 1, axis=-1)
+    dlogits *= weights[..., None]
+    return float(loss), dlogits
+
+
+def check_tokens(tokens, vocabulary_size, name="tokens"):
+    """Raise ValueError unless `tokens` are integers from 0 to vocabulary_size - 1, and at least one."""
+    if not np.issubdtype(tokens.dtype, np.integer):
+        raise ValueError(f"{name} must be integer ids, not {tokens.dtype}")
+    if tokens.size == 0:
+        raise ValueError(f"{name} of shape {tokens.shape} are empty; give at least one id")
+    smallest, largest = tokens.min(), tokens.max()
+    if smallest < 0 or largest >= vocabulary_size:
+        raise ValueError(
+            f"{name} go from {smallest} to {largest}; with a vocabulary of {vocabulary_size} "
+            f"the ids allowed are 0 to {vocabulary_size - 1}"
+        )

@@ -1,0 +1,108 @@
+"""Gradient descent and its relatives; each updates nested dictionaries of arrays in place."""
+
+import math
+
+import numpy as np
+
+from common.params import flatten
+
+
+class NonFiniteGradient(ValueError):
+    """A gradient is NaN or infinite, which no scaling can repair."""
+
+
+def clip_by_global_norm(grads, max_norm):
+    """Scale all gradients, in place, by one factor so that their joint norm is at most `max_norm`.
+
+    The direction of the step is kept (Pascanu, Mikolov and Bengio 2013, algorithm 1). Returns the norm
+    before clipping. Raises ValueError for max_norm <= 0, and NonFiniteGradient (a ValueError) that names the
+    gradients which are NaN or infinite.
+    """
+    if not max_norm > 0:
+        raise ValueError(f"max_norm is {max_norm}; it must be positive")
+    arrays = flatten(grads)
+    norm = math.sqrt(sum(float(np.vdot(array, array)) for array in arrays.values()))
+    if not math.isfinite(norm):
+        broken = [name for name, array in arrays.items() if not math.isfinite(np.vdot(array, array))]
+        raise NonFiniteGradient(f"the gradient of {', '.join(broken) or 'the parameters'} is not finite")
+    if norm > max_norm:
+        for array in arrays.values():
+            array *= max_norm / norm
+    return norm
+
+
+class SGD:
+    """theta <- theta - learning_rate * g."""
+
+    def __init__(self, learning_rate):
+        self.learning_rate = learning_rate
+
+    def update(self, params, grads):
+        for _, p, g in _pairs(params, grads):
+            p -= self.learning_rate * g
+
+
+class Momentum:
+    """v <- momentum * v + g; theta <- theta - learning_rate * v (Polyak 1964)."""
+
+    def __init__(self, learning_rate, momentum=0.9):
+        self.learning_rate, self.momentum = learning_rate, momentum
+        self.velocity = {}
+
+    def update(self, params, grads):
+        for name, p, g in _pairs(params, grads):
+            v = self.velocity.setdefault(name, np.zeros_like(p))
+            v *= self.momentum
+            v += g
+            p -= self.learning_rate * v
+
+
+class RMSProp:
+    """s <- decay * s + (1 - decay) * g^2; theta <- theta - learning_rate * g / (sqrt(s) + eps).
+
+    Tieleman and Hinton 2012, lecture 6.5 of "Neural Networks for Machine Learning".
+    """
+
+    def __init__(self, learning_rate, decay=0.99, eps=1e-8):
+        self.learning_rate, self.decay, self.eps = learning_rate, decay, eps
+        self.mean_square = {}
+
+    def update(self, params, grads):
+        for name, p, g in _pairs(params, grads):
+            s = self.mean_square.setdefault(name, np.zeros_like(p))
+            s *= self.decay
+            s += (1 - self.decay) * g * g
+            p -= self.learning_rate * g / (np.sqrt(s) + self.eps)
+
+
+class Adam:
+    """Momentum over the root mean square, both corrected for having started at zero (Kingma and Ba 2015, algorithm 1)."""
+
+    def __init__(self, learning_rate, beta1=0.9, beta2=0.999, eps=1e-8):
+        self.learning_rate, self.beta1, self.beta2, self.eps = learning_rate, beta1, beta2, eps
+        self.step, self.m, self.v = 0, {}, {}
+
+    def update(self, params, grads):
+        self.step += 1
+        correction1 = 1 - self.beta1**self.step
+        correction2 = 1 - self.beta2**self.step
+        for name, p, g in _pairs(params, grads):
+            m = self.m.setdefault(name, np.zeros_like(p))
+            v = self.v.setdefault(name, np.zeros_like(p))
+            m *= self.beta1
+            m += (1 - self.beta1) * g
+            v *= self.beta2
+            v += (1 - self.beta2) * g * g
+            p -= self.learning_rate * (m / correction1) / (np.sqrt(v / correction2) + self.eps)
+
+
+def _pairs(params, grads):
+    """Return [(name, parameter, gradient)]; raise before anything changes unless names and shapes agree."""
+    params, grads = flatten(params), flatten(grads)
+    if params.keys() != grads.keys():
+        odd = sorted(params.keys() ^ grads.keys())
+        raise ValueError(f"parameters and gradients must have the same names; only one side has {', '.join(odd)}")
+    for name, p in params.items():
+        if p.shape != grads[name].shape:
+            raise ValueError(f"{name} has shape {p.shape}, its gradient {grads[name].shape}; they must be equal")
+    return [(name, p, grads[name]) for name, p in params.items()]
