@@ -12,7 +12,8 @@ def ngram_probabilities(training_ids, ids, order, vocabulary_size):
 
         p_n(w | context) = (count(context w) + distinct(context) * p_(n-1)(w)) / (count(context) + distinct(context))
 
-    A context that training never saw leaves the lower order's estimate as it is. `order` 1 is a unigram model.
+    A context that training never saw leaves the lower order's estimate as it is. `order` 1 is a
+    unigram model. Raises ValueError where n-grams of that order cannot be numbered with 64 bits.
     """
     p = np.full(len(ids) - 1, 1 / vocabulary_size)
     for n in range(1, order + 1):
@@ -28,14 +29,18 @@ def ngram_probabilities(training_ids, ids, order, vocabulary_size):
         total = _look_up(asked_contexts, seen, context_counts)
         kinds = _look_up(asked_contexts, seen, distinct)
         lower = p[max(n - 2, 0) :]
-        p[max(n - 2, 0) :] = np.where(total > 0, (count + kinds * lower) / np.maximum(total + kinds, 1), lower)
+        p[max(n - 2, 0) :] = np.where(
+            total > 0, (count + kinds * lower) / np.maximum(total + kinds, 1), lower
+        )
     return p
 
 
 def _windows(ids, n, vocabulary_size):
     """Return one integer for each context of n - 1 tokens, and the token that follows it."""
     if vocabulary_size**n > 2**62:
-        raise ValueError(f"{vocabulary_size} tokens to the power {n} do not fit an integer; use a lower order")
+        raise ValueError(
+            f"{vocabulary_size} tokens to the power {n} do not fit an integer; use a lower order"
+        )
     tokens = ids[n - 1 :]
     contexts = np.zeros(len(tokens), dtype=np.int64)
     for k in range(n - 1):
@@ -45,5 +50,7 @@ def _windows(ids, n, vocabulary_size):
 
 def _look_up(keys, sorted_keys, values):
     """Return values[i] where keys == sorted_keys[i], and 0 where a key is not there."""
+    if len(sorted_keys) == 0:
+        return np.zeros(len(keys), dtype=np.int64)
     position = np.minimum(np.searchsorted(sorted_keys, keys), len(sorted_keys) - 1)
     return np.where(sorted_keys[position] == keys, values[position], 0)

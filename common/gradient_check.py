@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from common.params import flatten
+from common.params import copy_params, flatten
 
 
 class GradientMismatch(AssertionError):
@@ -15,7 +15,9 @@ class GradientMismatch(AssertionError):
 class GradientReport:
     """Relative error of every parameter; prints as a table."""
 
-    rows: list  # (name, shape, relative error, index of the largest difference, analytic, numerical)
+    rows: (
+        list  # (name, shape, relative error, index of the largest difference, analytic, numerical)
+    )
     tolerance: float
 
     @property
@@ -39,15 +41,19 @@ def numerical_gradient(f, array, step=1e-5):
     place, one element at a time, and restored. Raises ValueError unless it is float64.
     """
     if array.dtype != np.float64:
-        raise ValueError(f"a gradient check needs float64, not {array.dtype}: rounding would hide the error it looks for")
+        raise ValueError(
+            f"a gradient check needs float64, not {array.dtype}: rounding would hide errors"
+        )
     gradient = np.empty(array.shape)
     for index in np.ndindex(array.shape):
         original = array[index]
-        array[index] = original + step
-        above = f()
-        array[index] = original - step
-        below = f()
-        array[index] = original
+        try:
+            array[index] = original + step
+            above = f()
+            array[index] = original - step
+            below = f()
+        finally:
+            array[index] = original
         gradient[index] = (above - below) / (2 * step)
     return gradient
 
@@ -64,23 +70,32 @@ def check_gradients(f, params, tolerance=1e-7, step=1e-5, raise_on_mismatch=True
     Raises GradientMismatch where an error exceeds `tolerance`, where names or shapes differ, and where the loss
     does not depend on an array at all, since such a check would prove nothing.
     """
-    _, grads = f(params)
+    grads = copy_params(f(params)[1])
     analytic, arrays = flatten(grads), flatten(params)
     if analytic.keys() != arrays.keys():
         odd = ", ".join(sorted(analytic.keys() ^ arrays.keys()))
-        raise GradientMismatch(f"every array needs a gradient of the same name; only one side has {odd}")
+        raise GradientMismatch(
+            f"every array needs a gradient of the same name; only one side has {odd}"
+        )
     rows = []
     for name, array in arrays.items():
         if np.shape(analytic[name]) != array.shape:
-            raise GradientMismatch(f"d{name} has shape {np.shape(analytic[name])}, {name} has {array.shape}")
+            raise GradientMismatch(
+                f"d{name} has shape {np.shape(analytic[name])}, {name} has {array.shape}"
+            )
         numerical = numerical_gradient(lambda: f(params)[0], array, step)
         difference = np.abs(analytic[name] - numerical)
+        difference[~np.isfinite(difference)] = np.inf
         scale = max(np.abs(numerical).max(), np.abs(analytic[name]).max())
         if scale == 0:
-            raise GradientMismatch(f"the loss does not depend on {name}: this check would prove nothing about it")
-        index = tuple(int(i) for i in np.unravel_index(np.nanargmax(np.nan_to_num(difference, nan=np.inf)), array.shape))
-        error = float(np.nan_to_num(difference.max() / scale, nan=np.inf))
-        rows.append((name, array.shape, error, index, float(analytic[name][index]), float(numerical[index])))
+            raise GradientMismatch(
+                f"the loss does not depend on {name}: this check would prove nothing about it"
+            )
+        index = tuple(int(i) for i in np.unravel_index(difference.argmax(), array.shape))
+        error = np.inf if np.isinf(difference[index]) else float(difference[index] / scale)
+        rows.append(
+            (name, array.shape, error, index, float(analytic[name][index]), float(numerical[index]))
+        )
     report = GradientReport(rows, tolerance)
     if raise_on_mismatch and report.worst > tolerance:
         name, _, error, index, ours, theirs = max(rows, key=lambda row: row[2])

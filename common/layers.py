@@ -20,14 +20,21 @@ def linear_forward(params, x):
     """
     W = params["W"]
     if x.shape[-1] != W.shape[0]:
-        raise ValueError(f"x has {x.shape[-1]} features in its last axis, the layer takes {W.shape[0]}")
+        raise ValueError(
+            f"x has {x.shape[-1]} features in its last axis, the layer takes {W.shape[0]}"
+        )
     return x @ W + params["b"], (params, x)
 
 
 def linear_backward(dy, cache):
-    """Return dx with the shape of x, and the gradients {"W", "b"} summed over all positions."""
+    """Return dx with the shape of x, and the gradients {"W", "b"} summed over all positions.
+
+    Raises ValueError where dy does not have the shape of the layer's output.
+    """
     params, x = cache
     if dy.shape != x.shape[:-1] + params["b"].shape:
-        raise ValueError(f"dy has shape {dy.shape}, the layer's output had {x.shape[:-1] + params['b'].shape}")
+        raise ValueError(
+            f"dy has shape {dy.shape}, the layer's output had {x.shape[:-1] + params['b'].shape}"
+        )
     rows, drows = x.reshape(-1, x.shape[-1]), dy.reshape(-1, dy.shape[-1])
     return dy @ params["W"].T, {"W": rows.T @ drows, "b": drows.sum(axis=0)}

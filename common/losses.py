@@ -37,22 +37,31 @@ def softmax_cross_entropy(logits, targets, mask=None):
     """
     vocabulary_size = logits.shape[-1]
     if targets.shape != logits.shape[:-1]:
-        raise ValueError(f"logits {logits.shape} need targets of shape {logits.shape[:-1]}, not {targets.shape}")
+        raise ValueError(
+            f"logits {logits.shape} need targets of shape {logits.shape[:-1]}, not {targets.shape}"
+        )
     check_tokens(targets, vocabulary_size, "targets")
     if mask is None:
         weights = np.full(targets.shape, 1 / max(targets.size, 1), dtype=logits.dtype)
     else:
         if mask.shape != targets.shape:
-            raise ValueError(f"the mask has shape {mask.shape}, the targets have {targets.shape}; they must be equal")
+            raise ValueError(
+                f"the mask has shape {mask.shape}, the targets have {targets.shape}; they must be equal"
+            )
         if not mask.any():
             raise ValueError("the mask has no 1: there is no token to average the loss over")
         weights = (mask / mask.sum()).astype(logits.dtype)
 
     log_probabilities = log_softmax(logits)
     at_target = targets[..., None]
-    loss = -np.sum(np.take_along_axis(log_probabilities, at_target, axis=-1)[..., 0] * weights, dtype=np.float64)
+    loss = -np.sum(
+        np.take_along_axis(log_probabilities, at_target, axis=-1)[..., 0] * weights,
+        dtype=np.float64,
+    )
     dlogits = np.exp(log_probabilities)
-    np.put_along_axis(dlogits, at_target, np.take_along_axis(dlogits, at_target, axis=-1) - 1, axis=-1)
+    np.put_along_axis(
+        dlogits, at_target, np.take_along_axis(dlogits, at_target, axis=-1) - 1, axis=-1
+    )
     dlogits *= weights[..., None]
     return float(loss), dlogits
 

@@ -21,14 +21,22 @@ def clip_by_global_norm(grads, max_norm):
     if not max_norm > 0:
         raise ValueError(f"max_norm is {max_norm}; it must be positive")
     arrays = flatten(grads)
-    norm = math.sqrt(sum(float(np.vdot(array, array)) for array in arrays.values()))
+    norm = math.sqrt(sum(_sum_of_squares(array) for array in arrays.values()))
     if not math.isfinite(norm):
-        broken = [name for name, array in arrays.items() if not math.isfinite(np.vdot(array, array))]
-        raise NonFiniteGradient(f"the gradient of {', '.join(broken) or 'the parameters'} is not finite")
+        broken = [name for name, array in arrays.items() if not np.isfinite(array).all()]
+        raise NonFiniteGradient(
+            f"the gradient of {', '.join(broken) or 'everything'} is not finite"
+        )
     if norm > max_norm:
         for array in arrays.values():
             array *= max_norm / norm
     return norm
+
+
+def _sum_of_squares(array):
+    """Return the sum of squares; in float64 where the squares of a finite float32 array overflow."""
+    quick = float(np.vdot(array, array))
+    return quick if math.isfinite(quick) else float(np.sum(np.square(array, dtype=np.float64)))
 
 
 class SGD:
@@ -76,17 +84,21 @@ class RMSProp:
 
 
 class Adam:
-    """Momentum over the root mean square, both corrected for having started at zero (Kingma and Ba 2015, algorithm 1)."""
+    """Momentum over the root mean square, both corrected for having started at zero.
+
+    Kingma and Ba 2015, algorithm 1.
+    """
 
     def __init__(self, learning_rate, beta1=0.9, beta2=0.999, eps=1e-8):
         self.learning_rate, self.beta1, self.beta2, self.eps = learning_rate, beta1, beta2, eps
         self.step, self.m, self.v = 0, {}, {}
 
     def update(self, params, grads):
+        pairs = _pairs(params, grads)
         self.step += 1
         correction1 = 1 - self.beta1**self.step
         correction2 = 1 - self.beta2**self.step
-        for name, p, g in _pairs(params, grads):
+        for name, p, g in pairs:
             m = self.m.setdefault(name, np.zeros_like(p))
             v = self.v.setdefault(name, np.zeros_like(p))
             m *= self.beta1
@@ -101,8 +113,12 @@ def _pairs(params, grads):
     params, grads = flatten(params), flatten(grads)
     if params.keys() != grads.keys():
         odd = sorted(params.keys() ^ grads.keys())
-        raise ValueError(f"parameters and gradients must have the same names; only one side has {', '.join(odd)}")
+        raise ValueError(
+            f"parameters and gradients must have the same names; only one side has {', '.join(odd)}"
+        )
     for name, p in params.items():
         if p.shape != grads[name].shape:
-            raise ValueError(f"{name} has shape {p.shape}, its gradient {grads[name].shape}; they must be equal")
+            raise ValueError(
+                f"{name} has shape {p.shape}, its gradient {grads[name].shape}; they must be equal"
+            )
     return [(name, p, grads[name]) for name, p in params.items()]

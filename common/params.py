@@ -21,7 +21,10 @@ def flatten(tree, prefix=""):
 
 def copy_params(tree):
     """Return a nested dictionary of copied arrays."""
-    return {key: copy_params(value) if isinstance(value, dict) else np.array(value) for key, value in tree.items()}
+    return {
+        key: copy_params(value) if isinstance(value, dict) else np.array(value)
+        for key, value in tree.items()
+    }
 
 
 def assign_params(target, source):

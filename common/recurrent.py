@@ -58,13 +58,18 @@ def rnn_backward(dh, cache, dstate=None):
     dstate  (B, H) gradient with respect to hT from whatever uses the last state; zeros if not given
 
     Returns dx (T, B, D) (None for tokens), dh0 (B, H), and the gradients {"Wx", "Wh", "b"}.
+    Raises ValueError for mismatched shapes.
     """
     params, x, states, mask = cache
     Wx, Wh = params["Wx"], params["Wh"]
-    T, B, H = dh.shape
     if dh.shape != states[1:].shape:
-        raise ValueError(f"dh has shape {dh.shape}, the hidden states have {states[1:].shape}; they must be equal")
-    carried = np.zeros((B, H), dtype=Wh.dtype) if dstate is None else _check_state(dstate, (B, H), "dstate")
+        raise ValueError(f"dh has shape {dh.shape}; the hidden states have {states[1:].shape}")
+    T, B, H = dh.shape
+    carried = (
+        np.zeros((B, H), dtype=Wh.dtype)
+        if dstate is None
+        else _check_state(dstate, (B, H), "dstate")
+    )
 
     slope = 1 - states[1:] ** 2
     da = np.empty_like(slope)
@@ -74,15 +79,20 @@ def rnn_backward(dh, cache, dstate=None):
         if mask is None:
             carried = da[t] @ Wh.T
         else:
-            da[t] *= mask[t][:, None]
-            carried = np.where(mask[t][:, None] == 0, dh_t, da[t] @ Wh.T)
+            padded = mask[t] == 0
+            da[t, padded] = 0
+            carried = np.where(padded[:, None], dh_t, da[t] @ Wh.T)
 
     rows = da.reshape(T * B, H)
     if x.ndim == 2:
         dx, dWx = None, _sum_rows_by_token(x.ravel(), rows, len(Wx))
     else:
         dx, dWx = da @ Wx.T, x.reshape(T * B, -1).T @ rows
-    return dx, carried, {"Wx": dWx, "Wh": states[:-1].reshape(T * B, H).T @ rows, "b": rows.sum(axis=0)}
+    return (
+        dx,
+        carried,
+        {"Wx": dWx, "Wh": states[:-1].reshape(T * B, H).T @ rows, "b": rows.sum(axis=0)},
+    )
 
 
 def _sum_rows_by_token(tokens, rows, vocabulary_size):
@@ -101,7 +111,9 @@ def _check_input(x, Wx, mask):
     if x.ndim == 2:
         check_tokens(x, len(Wx))
     elif x.ndim != 3 or x.shape[2] != len(Wx) or 0 in x.shape:
-        raise ValueError(f"x has shape {x.shape}; it must be (T, B, {len(Wx)}) floats or (T, B) integer tokens")
+        raise ValueError(
+            f"x has shape {x.shape}; it must be (T, B, {len(Wx)}) floats or (T, B) integer tokens"
+        )
     if mask is not None and mask.shape != x.shape[:2]:
         raise ValueError(f"the mask has shape {mask.shape}; it must be (T, B) = {x.shape[:2]}")
     return x.shape[:2]

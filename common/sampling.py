@@ -16,7 +16,9 @@ def sampling_distribution(logits, temperature=1.0, top_k=None, top_p=None):
     positive, top_k below 1, and top_p outside (0, 1].
     """
     if not temperature > 0:
-        raise ValueError(f"temperature is {temperature}; it must be positive (for the likeliest token, use greedy)")
+        raise ValueError(
+            f"temperature is {temperature}; it must be positive (for the likeliest token, use greedy)"
+        )
     if top_k is not None and top_k < 1:
         raise ValueError(f"top_k is {top_k}; it must be at least 1")
     if top_p is not None and not 0 < top_p <= 1:
@@ -57,9 +59,9 @@ def generate(next_logits, prompt, length, choose):
     """
     if len(prompt) == 0:
         raise ValueError("the prompt is empty; give at least one token to start from")
-    logits, state = next_logits(np.asarray(prompt), None)
-    written = []
+    unread, state, written = np.asarray(prompt), None, []
     for _ in range(length):
+        logits, state = next_logits(unread, state)
         written.append(choose(logits))
-        logits, state = next_logits(np.array(written[-1:]), state)
+        unread = np.array(written[-1:])
     return written

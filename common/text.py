@@ -15,9 +15,13 @@ def load_corpus(source):
     """
     known = {path.stem: path for path in sorted(DATA.glob("*.txt"))}
     path = known.get(str(source), Path(source))
-    if not path.is_file():
+    try:
+        is_file = path.is_file()
+    except OSError:  # a name too long to be one
+        is_file = False
+    if not is_file:
         raise ValueError(
-            f"there is no corpus and no file {str(source)!r}; "
+            f"there is no corpus and no file {str(source)[:200]!r}; "
             f"the corpora are {', '.join(known)}, and any path to a UTF-8 .txt file will do"
         )
     try:
@@ -71,7 +75,12 @@ class Vocabulary:
         return np.array([self.ids[token] for token in tokens], dtype=np.int64)
 
     def decode(self, ids):
-        """Return the text that a sequence of ids spells."""
+        """Return the text that a sequence of ids spells; raises ValueError for an id out of range."""
+        outside = sorted({int(i) for i in ids if not 0 <= i < len(self)})
+        if outside:
+            raise ValueError(
+                f"ids {outside} are not in the vocabulary: 0 to {len(self) - 1} are allowed"
+            )
         return "".join(self.tokens[i] for i in ids)
 
 
@@ -85,7 +94,9 @@ def language_model_batches(ids, batch_size, sequence_length):
     Raises ValueError where a stream would be shorter than one sequence.
     """
     if batch_size < 1 or sequence_length < 1:
-        raise ValueError(f"batch_size {batch_size} and sequence_length {sequence_length} must both be at least 1")
+        raise ValueError(
+            f"batch_size {batch_size} and sequence_length {sequence_length} must both be at least 1"
+        )
     stream_length = (len(ids) - 1) // batch_size
     if stream_length < sequence_length:
         raise ValueError(

@@ -15,7 +15,15 @@ class TrainingDiverged(ValueError):
 
 
 def train(
-    params, loss_and_grads, batches, optimizer, steps, max_norm=1.0, evaluate=None, evaluate_every=250, stop_below=None
+    params,
+    loss_and_grads,
+    batches,
+    optimizer,
+    steps,
+    max_norm=1.0,
+    evaluate=None,
+    evaluate_every=250,
+    stop_below=None,
 ):
     """Train `params` in place for at most `steps` updates, keep the best, and return the history.
 
@@ -42,7 +50,9 @@ def train(
             batch = next(epoch, None)
             if batch is None:
                 epoch, state = batches(), None
-                batch = next(epoch)
+                batch = next(epoch, None)
+            if batch is None:
+                raise ValueError("batches() gave an iterator without a single batch")
             inputs, targets = batch
 
             loss, grads, state = loss_and_grads(params, inputs, targets, state)
@@ -54,12 +64,21 @@ def train(
             history["loss"].append(loss)
             history["norm"].append(norm)
             if step % evaluate_every == 0 or step == steps:
-                evaluated = evaluate(params) if evaluate else float(np.mean(history["loss"][-evaluate_every:]))
+                last_step = max(history["evaluated_step"], default=0)
+                evaluated = evaluate(params) if evaluate else np.mean(history["loss"][last_step:])
+                if not math.isfinite(evaluated):
+                    raise TrainingDiverged(f"the evaluated loss is {evaluated}")
                 history["evaluated_step"].append(step)
-                history["evaluated_loss"].append(evaluated)
+                history["evaluated_loss"].append(float(evaluated))
                 if evaluated < best_loss:
-                    best_loss, best_params, history["best_step"] = evaluated, copy_params(params), step
-                bar.set_description(f"evaluated {evaluated:.3f}, best {best_loss:.3f}", refresh=False)
+                    best_loss, best_params, history["best_step"] = (
+                        evaluated,
+                        copy_params(params),
+                        step,
+                    )
+                bar.set_description(
+                    f"evaluated {evaluated:.3f}, best {best_loss:.3f}", refresh=False
+                )
                 if stop_below is not None and evaluated < stop_below:
                     break
             bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)

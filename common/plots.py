@@ -1,0 +1,107 @@
+"""The figures that several lessons draw, in one style."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+INK, BLUE, ORANGE, GREEN, RED, GREY = (
+    "#222222",
+    "#2b6cb0",
+    "#dd7a1f",
+    "#2f855a",
+    "#c53030",
+    "#9aa5b1",
+)
+
+
+def use_style():
+    """Set the look of every figure: 100 dpi, light grid, no box."""
+    plt.rcParams.update(
+        {
+            "figure.dpi": 100,
+            "figure.constrained_layout.use": True,
+            "axes.prop_cycle": plt.cycler(color=[BLUE, ORANGE, GREEN, RED, "#6b46c1", GREY]),
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "axes.axisbelow": True,
+            "axes.titlesize": 11,
+            "grid.color": "#e5e9ee",
+            "font.size": 10,
+            "legend.frameon": False,
+        }
+    )
+
+
+def plot_training(ax, history, baselines, unit="bits per character"):
+    """Draw training and validation loss in bits against the step, and a level line for each baseline.
+
+    history    of common.training.train, losses in nats per token
+    baselines  {label: bits per token}
+    """
+    loss = np.array(history["loss"]) / np.log(2)
+    window = max(1, len(loss) // 60)
+    smooth = np.convolve(loss, np.ones(window) / window, mode="valid")
+    ax.plot(
+        np.arange(window, len(loss) + 1),
+        smooth,
+        color=GREY,
+        label=f"training (mean of {window} steps)",
+    )
+    validation = np.array(history["evaluated_loss"]) / np.log(2)
+    ax.plot(history["evaluated_step"], validation, "o-", color=BLUE, label="validation")
+    for label, bits in baselines.items():
+        ax.axhline(bits, color=ORANGE, linewidth=1, linestyle="--")
+        where = {"xycoords": ("axes fraction", "data"), "ha": "left", "va": "center"}
+        ax.annotate(label, (1.01, bits), color=ORANGE, **where)
+    ax.set(xlabel="training step", ylabel=unit)
+    ax.legend(loc="upper center")
+
+
+def plot_text_values(ax, text, values, title, limit=None):
+    """Write `text` in one row of boxes, each coloured by its value: blue is negative, red positive."""
+    limit = np.abs(values).max() if limit is None else limit
+    ax.imshow(
+        np.asarray(values)[None, :],
+        cmap="RdBu_r",
+        vmin=-limit,
+        vmax=limit,
+        aspect="auto",
+        alpha=0.75,
+    )
+    for i, character in enumerate(text):
+        ax.text(
+            i,
+            0,
+            {"\n": "\u21b5", " ": "\u2423"}.get(character, character),
+            ha="center",
+            va="center",
+            family="monospace",
+        )
+    ax.set(yticks=[], xticks=[])
+    ax.set_title(title, loc="left", fontsize=10)
+    ax.grid(False)
+
+
+def diagram_axes(ax, width, height):
+    """Turn axes into a drawing sheet of the given size, one unit as long across as up."""
+    ax.set(xlim=(0, width), ylim=(0, height), aspect="equal")
+    ax.axis("off")
+
+
+def draw_node(ax, x, y, label, color=BLUE, radius=0.38):
+    """Draw a labelled circle: a value, or an operation."""
+    ax.add_patch(
+        plt.Circle((x, y), radius, facecolor="white", edgecolor=color, linewidth=1.8, zorder=2)
+    )
+    ax.text(x, y, label, ha="center", va="center", color=INK, zorder=3)
+
+
+def draw_arrow(ax, start, end, label="", color=INK, gap=0.42, bend=0.0, offset=(0.0, 0.16)):
+    """Draw an arrow from one node to another, which stops short of both and may carry a label."""
+    start, end = np.array(start, float), np.array(end, float)
+    along = (end - start) / np.linalg.norm(end - start)
+    tail, tip = start + gap * along, end - gap * along
+    style = {"arrowstyle": "-|>", "color": color, "lw": 1.4, "connectionstyle": f"arc3,rad={bend}"}
+    ax.annotate("", xy=tip, xytext=tail, arrowprops={**style, "shrinkA": 0, "shrinkB": 0})
+    middle = (tail + tip) / 2 + np.array(offset)
+    ax.text(*middle, label, ha="center", va="center", color=color, fontsize=9)

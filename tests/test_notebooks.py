@@ -1,0 +1,182 @@
+"""What every committed notebook must be, checked without running it; and its exercises, run through their checks."""
+
+import ast
+import base64
+import json
+import re
+import struct
+
+import nbformat
+import pytest
+
+from tests.execute import LESSONS, ROOT
+
+CLONE_ADDRESS = re.compile(r"https://github\.com/[\w.-]+/sequence-modeling-from-scratch")
+
+
+@pytest.fixture(params=LESSONS, ids=[path.stem for path in LESSONS])
+def lesson(request):
+    notebook = nbformat.read(request.param, as_version=4)
+    nbformat.validate(notebook)
+    notebook.path = request.param
+    return notebook
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def prose_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "markdown"]
+
+
+def tags(cell):
+    return cell.metadata.get("tags", [])
+
+
+def tagged(notebook, tag):
+    return [cell for cell in notebook.cells if tag in tags(cell)]
+
+
+def test_executed_in_order_from_one(lesson):
+    counts = [cell.execution_count for cell in code_cells(lesson)]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+def test_no_errors_and_no_compared_stderr(lesson):
+    for cell in code_cells(lesson):
+        for output in cell.outputs:
+            assert output.output_type != "error" or "raises-exception" in tags(cell)
+            assert output.get("name") != "stderr"
+
+
+def test_metadata_is_the_same_everywhere_without_widgets_or_timestamps(lesson):
+    assert lesson.metadata == {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    for cell in lesson.cells:
+        assert set(cell.metadata) <= {"tags"}
+
+
+def test_outputs_hold_no_path_and_no_object_id(lesson):
+    for cell in code_cells(lesson):
+        text = json.dumps([{**output, "metadata": {}} for output in cell.outputs])
+        text = re.sub(r'"image/png": "[^"]*"', "", text)
+        assert not re.search(r"0x[0-9a-f]{6,}|/tmp/|/home/|/root/|/Users/|[A-Z]:\\\\", text)
+
+
+def test_figures_are_small_png(lesson):
+    figures = [
+        base64.b64decode(output.data["image/png"])
+        for cell in code_cells(lesson)
+        for output in cell.outputs
+        if "image/png" in output.get("data", {})
+    ]
+    assert figures
+    for png in figures:
+        width, _ = struct.unpack(">II", png[16:24])
+        assert len(png) < 100_000 and width <= 1200
+
+
+def test_figures_end_with_show(lesson):
+    for cell in code_cells(lesson):
+        if "plt.subplots(" in cell.source:
+            assert "plt.show()" in cell.source
+        assert not cell.source.rstrip().endswith(";")
+
+
+def test_setup_cell_is_the_same_and_names_the_address_of_pyproject(lesson):
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    (address,) = re.findall(r'^Repository = "(.+)"', project, flags=re.MULTILINE)
+    first = nbformat.read(LESSONS[0], as_version=4)
+    assert code_cells(lesson)[0].source == code_cells(first)[0].source
+    assert f'REPOSITORY = "{address}"' in code_cells(lesson)[0].source
+    sources = "\n".join(cell.source for cell in lesson.cells)
+    assert set(CLONE_ADDRESS.findall(sources)) == {address}
+    colab = address.replace("https://github.com", "https://colab.research.google.com/github")
+    assert f"{colab}/blob/main/{lesson.path.relative_to(ROOT).as_posix()}" in lesson.cells[0].source
+
+
+def test_readme_names_the_same_address():
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert set(CLONE_ADDRESS.findall(readme)) <= set(CLONE_ADDRESS.findall(project))
+
+
+def test_defaults_of_the_claims_are_those_of_the_parameters_cell(lesson):
+    (cell,) = tagged(lesson, "parameters")
+    parameters = {
+        node.targets[0].id: ast.literal_eval(node.value) for node in ast.parse(cell.source).body
+    }
+    (call,) = [
+        node
+        for cell in code_cells(lesson)
+        if "outcome_checker(" in cell.source
+        for node in ast.walk(ast.parse(cell.source))
+        if isinstance(node, ast.keyword) and node.arg == "defaults"
+    ]
+    defaults = ast.literal_eval(call.value)
+    assert isinstance(parameters.pop("seed"), int)
+    assert defaults == parameters
+
+
+def test_equations_are_defined_once_and_those_that_code_cites_exist(lesson):
+    defined = re.findall(r"\\tag\{(.+?)\}", "\n".join(cell.source for cell in prose_cells(lesson)))
+    code = "\n".join(cell.source for cell in code_cells(lesson))
+    cited = set(re.findall(r"#.*?\((\d+\.\d+)\)", code))
+    assert len(defined) == len(set(defined))
+    assert cited and cited <= set(defined)
+
+
+def test_links_to_files_resolve(lesson):
+    for cell in prose_cells(lesson):
+        for target in re.findall(r"\]\(([^)#\s]+)", cell.source):
+            if not target.startswith(("http://", "https://", "attachment:")):
+                assert (lesson.path.parent / target).exists(), target
+
+
+def test_code_cells_are_short(lesson):
+    lengths = [
+        len([line for line in cell.source.splitlines() if line.strip()])
+        for cell in code_cells(lesson)
+    ]
+    assert max(lengths) <= 30
+
+
+def test_ignored_output_is_followed_by_a_check(lesson):
+    cells = code_cells(lesson)
+    for i, cell in enumerate(cells):
+        if "nbval-ignore-output" in tags(cell):
+            after = "\n".join(cell.source for cell in cells[i : i + 4])
+            assert "assert " in after or "check_outcome(" in after
+
+
+def run_definitions(notebook):
+    """Run only the imports, functions and classes of a notebook, and its parameters: what exercises may use."""
+    namespace = {"__name__": "lesson"}
+    for cell in code_cells(notebook)[1:]:
+        body = ast.parse(cell.source).body
+        if "parameters" not in tags(cell):
+            kinds = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
+            body = [node for node in body if isinstance(node, kinds)]
+        exec(compile(ast.Module(body, []), "lesson", "exec"), namespace)
+    return namespace
+
+
+def exercise_numbers(notebook):
+    found = [re.findall(r"^exercise-(\d+)$", tag) for cell in notebook.cells for tag in tags(cell)]
+    return [int(number) for numbers in found for number in numbers]
+
+
+def test_every_solution_passes_its_check_and_the_untouched_stub_does_not(lesson):
+    numbers = exercise_numbers(lesson)
+    assert len(numbers) >= 3
+    for number in numbers:
+        namespace = run_definitions(lesson)
+        check = f"check_exercise_{number}"
+        assert namespace[check]() == "not attempted yet"
+        (solution,) = tagged(lesson, f"solution-{number}")
+        (code,) = re.findall(r"```python\n(.*?)```", solution.source, flags=re.DOTALL)
+        exec(code, namespace)
+        assert namespace[check]() == "correct"

@@ -1,0 +1,177 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from common.optimizers import SGD, Adam, Momentum, NonFiniteGradient, RMSProp, clip_by_global_norm
+
+any_grads = st.dictionaries(
+    st.sampled_from(["Wx", "Wh", "b"]),
+    arrays(np.float64, array_shapes(max_dims=2, max_side=3), elements=st.floats(-1e3, 1e3)),
+    min_size=1,
+)
+
+
+def walk(optimizer, gradients):
+    """Return where a parameter that starts at 1 is after each of these gradients."""
+    params, places = {"layer": {"w": np.array([1.0])}}, []
+    for g in gradients:
+        optimizer.update(params, {"layer": {"w": np.array([g])}})
+        places.append(params["layer"]["w"][0])
+    return places
+
+
+def test_sgd_by_hand():
+    assert walk(SGD(0.1), [2.0, -1.0]) == pytest.approx([0.8, 0.9])
+
+
+def test_momentum_by_hand():
+    # v = 2, then 0.5 * 2 + 1 = 2, then 0.5 * 2 + 0 = 1
+    assert walk(Momentum(0.1, momentum=0.5), [2.0, 1.0, 0.0]) == pytest.approx([0.8, 0.6, 0.5])
+
+
+def test_rmsprop_by_hand():
+    # s = 0.25 * 4 = 1, then 0.75 * 1 = 0.75, then 0.75 * 0.75 + 0.25 * 4 = 1.5625, whose root is 1.25
+    places = walk(RMSProp(0.1, decay=0.75, eps=1.0), [2.0, 0.0, 2.0])
+    assert places == pytest.approx([1 - 0.2 / 2, 0.9, 0.9 - 0.2 / 2.25])
+
+
+def test_adam_by_hand_with_both_bias_corrections():
+    # m = 1, 1, 2.5 over 1 - 0.5^t = 0.5, 0.75, 0.875; v = 1, 1, 4.75 over 1 - 0.75^t = 0.25, 0.4375, 0.578125
+    first = 1 - 0.1 * 2 / (2 + 1)
+    second = first - 0.1 * (1 / 0.75) / (math.sqrt(1 / 0.4375) + 1)
+    third = second - 0.1 * (2.5 / 0.875) / (math.sqrt(4.75 / 0.578125) + 1)
+    places = walk(Adam(0.1, beta1=0.5, beta2=0.75, eps=1.0), [2.0, 1.0, 4.0])
+    assert places == pytest.approx([first, second, third], rel=1e-12)
+
+
+def test_the_defaults_are_those_of_the_papers():
+    assert walk(Momentum(0.1), [1.0, 1.0]) == pytest.approx([0.9, 0.9 - 0.1 * 1.9])
+    assert walk(RMSProp(0.1), [1.0, 1.0]) == pytest.approx([0, -0.1 / math.sqrt(0.0199)], abs=1e-6)
+    second = 0.9 - 0.1 * (0.09 / 0.19) / math.sqrt(0.000999 / 0.001999)
+    assert walk(Adam(0.1), [1.0, 0.0]) == pytest.approx([0.9, second], abs=1e-8)
+
+
+@pytest.mark.parametrize("gradient", [1e-3, 1.0, 1e3])
+def test_the_first_step_of_adam_is_the_learning_rate_whatever_the_gradient(gradient):
+    assert walk(Adam(0.1), [gradient]) == pytest.approx([0.9], abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", [SGD, Momentum, RMSProp, Adam])
+def test_every_number_is_updated_by_its_own_history(kind):
+    gradients = np.random.default_rng(0).normal(size=(3, 4))
+    params = {"a": {"w": np.ones(2)}, "b": np.ones(2)}
+    optimizer = kind(0.1)
+    for g in gradients:
+        optimizer.update(params, {"a": {"w": g[:2]}, "b": g[2:]})
+    together = [*params["a"]["w"], *params["b"]]
+    assert together == pytest.approx([walk(kind(0.1), g)[-1] for g in gradients.T])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", [SGD, Momentum, RMSProp, Adam])
+def test_updates_are_in_place_keep_the_dtype_and_leave_the_gradient_alone(kind, dtype):
+    params, grads = {"w": np.ones((2, 3), dtype)}, {"w": np.full((2, 3), 2, dtype)}
+    reference, optimizer = params["w"], kind(0.1)
+    for _ in range(2):
+        optimizer.update(params, grads)
+    assert params["w"] is reference and reference.dtype == dtype
+    assert np.all(reference < 1) and np.all(grads["w"] == 2)
+
+
+@pytest.mark.parametrize(
+    "grads, message",
+    [
+        ({"a": np.ones(2)}, "same names; only one side has b"),
+        ({"a": np.ones(2), "b": np.ones(3), "c": np.ones(1)}, "same names; only one side has c"),
+        ({"a": np.ones(2), "B": np.ones(3)}, "same names; only one side has B, b"),
+        ({"a": np.ones(2), "b": np.ones(1)}, r"b has shape \(3,\), its gradient \(1,\)"),
+        ({"a": np.ones(2), "b": np.ones((3, 1))}, r"b has shape \(3,\), its gradient \(3, 1\)"),
+    ],
+)
+@pytest.mark.parametrize("kind", [SGD, Momentum, RMSProp, Adam])
+def test_a_mismatched_gradient_is_refused_before_any_parameter_changes(kind, grads, message):
+    params = {"a": np.ones(2), "b": np.ones(3)}
+    with pytest.raises(ValueError, match=message):
+        kind(0.1).update(params, grads)
+    assert np.all(params["a"] == 1) and np.all(params["b"] == 1)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        SGD,
+        Momentum,
+        RMSProp,
+        Adam,
+    ],
+)
+def test_a_refused_update_leaves_no_trace_in_the_optimizer(kind):
+    optimizer = kind(0.1)
+    with pytest.raises(ValueError, match="same names"):
+        optimizer.update({"layer": {"w": np.ones(1)}}, {})
+    assert walk(optimizer, [1.0, 0.5]) == walk(kind(0.1), [1.0, 0.5])
+
+
+def test_clipping_by_hand():
+    grads = {"a": {"w": np.array([[3.0], [0]])}, "b": np.array([0, -4.0])}
+    assert clip_by_global_norm(grads, 1.0) == 5
+    assert grads["a"]["w"].ravel() == pytest.approx([0.6, 0])
+    assert grads["b"] == pytest.approx([0, -0.8])
+
+
+@given(any_grads, st.floats(1e-2, 1e3))
+def test_clipping_returns_the_norm_before_and_leaves_none_above_the_limit(grads, max_norm):
+    before = np.concatenate([g.ravel() for g in grads.values()])
+    norm = clip_by_global_norm(grads, max_norm)
+    after = np.concatenate([g.ravel() for g in grads.values()])
+    assert norm == pytest.approx(np.linalg.norm(before))
+    assert np.linalg.norm(after) <= max_norm * (1 + 1e-12)
+    np.testing.assert_allclose(after, before * min(1, max_norm / max(norm, 1e-300)), rtol=1e-9)
+
+
+@given(any_grads)
+def test_clipping_below_the_limit_changes_nothing(grads):
+    before = {name: g.copy() for name, g in grads.items()}
+    norm = clip_by_global_norm(grads, 1e5)
+    assert norm < 1e5
+    assert all(np.array_equal(grads[name], before[name]) for name in grads)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_clipping_is_in_place_and_keeps_the_dtype(dtype):
+    array = np.full(4, 2, dtype)
+    grads = {"w": array}
+    norm = clip_by_global_norm(grads, 1.0)
+    assert type(norm) is float and norm == 4
+    assert grads["w"] is array and array.dtype == dtype and array == pytest.approx(0.5)
+
+
+def test_clipping_zeros_is_harmless():
+    grads = {"w": np.zeros(3)}
+    assert clip_by_global_norm(grads, 1.0) == 0
+    assert not grads["w"].any()
+
+
+@pytest.mark.parametrize("max_norm", [0, -1.0, math.nan])
+def test_clipping_refuses_a_limit_that_is_not_positive(max_norm):
+    with pytest.raises(ValueError, match=f"max_norm is {max_norm}; it must be positive"):
+        clip_by_global_norm({"w": np.ones(1)}, max_norm)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_clipping_names_exactly_the_gradients_that_are_not_finite(value):
+    grads = {"rnn": {"Wx": np.ones(2), "Wh": np.array([1, value])}, "b": np.array([value])}
+    with pytest.raises(NonFiniteGradient, match=r"the gradient of rnn\.Wh, b is not finite"):
+        clip_by_global_norm(grads, 1.0)
+    assert np.all(grads["rnn"]["Wx"] == 1)
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_a_large_but_finite_gradient_is_clipped():
+    grads = {"w": np.full(4, 1e20, np.float32)}
+    assert clip_by_global_norm(grads, 1.0) == pytest.approx(2e20)
+    assert grads["w"] == pytest.approx(0.5)
