@@ -39,3 +39,14 @@ def test_the_dinosaurs_are_distinct_sorted_names_one_a_line():
     assert len(names) >= 500
     assert all(name.isalpha() for name in names)
     assert names == sorted(set(names))
+
+
+def test_the_readme_states_the_sizes():
+    readme = (DATA / "README.md").read_text(encoding="utf-8")
+    crow, fables, dinosaurs = (
+        load_corpus(name) for name in ("thirsty_crow", "fables", "dinosaurs")
+    )
+    assert f"{len(crow)} characters" in readme
+    assert f"{len(fables.strip().split(chr(10) * 2))} fables" in readme
+    assert f"{len(fables):,} characters" in readme
+    assert f"{len(dinosaurs.split())} names" in readme
