@@ -23,8 +23,9 @@ def sampling_distribution(logits, temperature=1.0, top_k=None, top_p=None):
         raise ValueError(f"top_k is {top_k}; it must be at least 1")
     if top_p is not None and not 0 < top_p <= 1:
         raise ValueError(f"top_p is {top_p}; it must be above 0 and at most 1")
-    p = softmax(np.asarray(logits, dtype=np.float64) / temperature)
-    order = np.argsort(-p, axis=-1, kind="stable")
+    logits = np.asarray(logits, dtype=np.float64)
+    p = softmax(logits / temperature)
+    order = np.argsort(-logits, axis=-1, kind="stable")
     ranked = np.take_along_axis(p, order, axis=-1)
     if top_k is not None:
         ranked[..., top_k:] = 0
