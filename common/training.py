@@ -24,16 +24,19 @@ def train(
     evaluate=None,
     evaluate_every=250,
     stop_below=None,
+    progress=True,
 ):
     """Train `params` in place for at most `steps` updates, keep the best, and return the history.
 
-    loss_and_grads(params, inputs, targets, state) -> loss, grads, state
-    batches()         a fresh iterator over (inputs, targets), once through the data; there, state starts as None
+    loss_and_grads(params, *batch, state=state) -> loss, grads, state
+    batches()         a fresh iterator over batches such as (inputs, targets), once through the data; at its start the
+                      state is None
     optimizer         has .update(params, grads)
     max_norm          of the gradients, all together, after clipping
     evaluate(params)  the loss that says which parameters are best; if not given, the mean training loss since the
                       last evaluation. Taken every `evaluate_every` steps and after the last one
     stop_below        an evaluated loss below this ends the training early
+    progress          whether to show a progress bar
 
     Returns a dictionary of lists: "loss" (nats per token) and "norm" (before clipping) of every step,
     "evaluated_step" and "evaluated_loss"; and "best_step".
@@ -44,7 +47,9 @@ def train(
     history = {"loss": [], "norm": [], "evaluated_step": [], "evaluated_loss": [], "best_step": 0}
     best_loss, best_params = math.inf, copy_params(params)
     epoch, state = iter(()), None
-    bar = tqdm(range(1, steps + 1), file=sys.stdout, mininterval=0.5, ncols=90)
+    bar = tqdm(
+        range(1, steps + 1), file=sys.stdout, mininterval=0.5, ncols=90, disable=not progress
+    )
     try:
         for step in bar:
             batch = next(epoch, None)
@@ -53,9 +58,8 @@ def train(
                 batch = next(epoch, None)
             if batch is None:
                 raise ValueError("batches() gave an iterator without a single batch")
-            inputs, targets = batch
 
-            loss, grads, state = loss_and_grads(params, inputs, targets, state)
+            loss, grads, state = loss_and_grads(params, *batch, state=state)
             if not math.isfinite(loss):
                 raise TrainingDiverged(f"the loss is {loss}")
             norm = clip_by_global_norm(grads, max_norm)

@@ -138,8 +138,8 @@ def test_the_best_parameters_are_kept_not_the_last():
     params, seen = {"layer": {"w": np.ones(2)}}, []
     array = params["layer"]["w"]
 
-    def loss_and_grads(params, *batch):
-        loss, grads, state = quadratic(params["layer"], *batch)
+    def loss_and_grads(params, inputs, targets, state):
+        loss, grads, state = quadratic(params["layer"], inputs, targets, state)
         return loss, {"layer": grads}, state
 
     evaluate = scripted([3.0, 1.0, 2.0, 1.0], seen)
