@@ -1,0 +1,175 @@
+"""Our cells against PyTorch, Keras and ONNX: committed vectors, and the libraries where they are installed."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from common.checkpoint import load_params
+from common.recurrent import (
+    gru_backward,
+    gru_forward,
+    lstm_backward,
+    lstm_forward,
+    rnn_backward,
+    rnn_forward,
+)
+from tests.reference.generate import (
+    CASES,
+    GATES,
+    HERE,
+    ORACLES,
+    draw_problem,
+    our_params,
+    reorder,
+)
+
+PROBLEMS = load_params(HERE / "problems.safetensors")
+ANSWERS = {oracle: load_params(HERE / f"{oracle}.safetensors") for oracle in ORACLES}
+# Rounding errors of float64 are near 1e-15; onnxruntime computes in float32, whose rounding errors are near 1e-7.
+TOLERANCE = {"torch": 1e-10, "keras": 1e-10, "onnx": 1e-10, "onnxruntime": 1e-6}
+MODULES = {"keras": ("torch", "keras"), "onnxruntime": ("onnx", "onnxruntime")}
+SIZES = [(1, 1, 1, 1), (2, 5, 1, 3), (7, 4, 3, 5), (9, 2, 8, 1), (20, 6, 12, 24)]
+
+
+def our_answers(oracle, cell, problem, always_masked=False):
+    """Solve a problem with our cells; what they give at padded steps counts only where the oracle gives the same."""
+    mask = problem["mask"]
+    # At a padded step Keras repeats its last output, as we do; the others put zeros there.
+    read = np.ones_like(problem["dh"]) if oracle == "keras" else mask[..., None]
+    state, dstate = problem["h0"], problem["dhT"]
+    forward, backward = {"rnn": (rnn_forward, rnn_backward)}.get(cell, (gru_forward, gru_backward))
+    if cell == "lstm":
+        forward, backward = lstm_forward, lstm_backward
+        state, dstate = (state, problem["c0"]), (dstate, problem["dcT"])
+
+    params = our_params(cell, problem)
+    masked = always_masked or not mask.all()
+    h, last, cache = forward(params, problem["x"], state, mask if masked else None)
+    dx, dstate0, grads = backward(problem["dh"] * read, cache, dstate)
+    answers = {f"d{name}": grad for name, grad in grads.items()} | {"h": h * read, "dx": dx}
+    if cell == "lstm":
+        return answers | dict(zip(("hT", "cT", "dh0", "dc0"), (*last, *dstate0), strict=True))
+    return answers | {"hT": last, "dh0": dstate0}
+
+
+def errors(ours, theirs):
+    """Return {name: largest difference, relative to the largest entry} for every array that the oracle gave."""
+    return {s: np.abs(ours[s] - array).max() / np.abs(array).max() for s, array in theirs.items()}
+
+
+def assert_equal(ours, theirs, tolerance):
+    assert all(ours[name].shape == array.shape for name, array in theirs.items())
+    wrong = {name: error for name, error in errors(ours, theirs).items() if not error <= tolerance}
+    assert not wrong
+
+
+def import_or_skip(oracle):
+    for module in MODULES.get(oracle, (oracle,)):
+        pytest.importorskip(module)
+
+
+@pytest.mark.parametrize("oracle, cell, kind", CASES)
+def test_our_cells_give_the_committed_answers(oracle, cell, kind):
+    ours = our_answers(oracle, cell, PROBLEMS[cell][kind])
+    assert_equal(ours, ANSWERS[oracle][cell][kind], TOLERANCE[oracle])
+
+
+@pytest.mark.parametrize("oracle, cell", [case[:2] for case in CASES if case[2] == "full"])
+def test_a_mask_without_padding_changes_nothing(oracle, cell):
+    ours = our_answers(oracle, cell, PROBLEMS[cell]["full"], always_masked=True)
+    assert_equal(ours, ANSWERS[oracle][cell]["full"], TOLERANCE[oracle])
+
+
+@pytest.mark.parametrize("oracle, cell", [case[:2] for case in CASES if case[2] == "tokens"])
+def test_our_lookup_of_tokens_gives_the_answers_to_one_hot_rows(oracle, cell):
+    problem, theirs = PROBLEMS[cell]["tokens"], dict(ANSWERS[oracle][cell]["tokens"])
+    ours = our_answers(oracle, cell, problem | {"x": problem["x"].argmax(axis=-1)})
+    assert ours.pop("dx") is None and theirs.pop("dx") is not None
+    assert_equal(ours, theirs, TOLERANCE[oracle])
+
+
+@pytest.mark.parametrize("oracle, cell, kind", CASES)
+def test_the_committed_vectors_could_not_hide_an_error(oracle, cell, kind):
+    problem, answers = PROBLEMS[cell][kind], ANSWERS[oracle][cell][kind]
+    for name, array in problem.items():
+        if name != "mask" and not (name == "x" and kind == "tokens"):
+            assert len(np.unique(array)) == array.size, f"{name} repeats a number"
+    mask = problem["mask"].astype(int)
+    assert mask.all() == (kind == "full")
+    assert (np.diff(mask, axis=0) > 0).any() == (kind == "holes")
+    if kind in ("padded", "tokens"):
+        assert len(set(mask.sum(axis=0))) == mask.shape[1], "two sequences have the same length"
+
+    expected = {"h", "hT"} | ({"cT"} if cell == "lstm" else set())
+    if oracle in ("torch", "keras"):
+        expected |= {"dx", "dh0", "dWx", "dWh", "db"}
+        expected |= {"lstm": {"dc0"}, "gru_after": {"dbn"}}.get(cell, set())
+    assert answers.keys() == expected
+    dtype = np.float32 if oracle == "onnxruntime" else np.float64
+    assert all(array.dtype == dtype and array.any() for array in answers.values())
+
+
+def mistakes(cell, problem):
+    """Yield (what went wrong, the problem as one who makes this mistake would read it)."""
+    G, H = GATES[cell], len(problem["Wh"])
+    weights = ("Wx", "Wh", "b_ih", "b_hh")
+    for i, j in combinations(range(G), 2):
+        order = list(range(G))
+        order[i], order[j] = j, i
+        yield f"gates {i} and {j} swapped", {s: reorder(problem[s], order) for s in weights}
+    for k in range(G):
+        Wh, b_ih, b_hh = (problem[s].copy() for s in weights[1:])
+        block = slice(k * H, (k + 1) * H)
+        Wh[:, block] = Wh[:, block].T
+        yield f"Wh of gate {k} transposed", {"Wh": Wh}
+        b_ih[block] = b_hh[block] = 0
+        yield f"the input bias of gate {k} dropped", {"b_ih": b_ih}
+        yield f"the recurrent bias of gate {k} dropped", {"b_hh": b_hh}
+    if cell == "gru_after":
+        n = slice(2 * H, None)
+        b_ih, b_hh = problem["b_ih"].copy(), problem["b_hh"].copy()
+        b_ih[n], b_hh[n] = problem["b_hh"][n], problem["b_ih"][n]
+        yield "bn swapped with the candidate's input bias", {"b_ih": b_ih, "b_hh": b_hh}
+    for state in {"h0", "c0"} & problem.keys():
+        yield f"{state} forgotten", {state: np.zeros_like(problem[state])}
+    if not problem["mask"].all():
+        yield "the mask forgotten", {"mask": np.ones_like(problem["mask"])}
+
+
+@pytest.mark.parametrize("oracle, cell, kind", CASES)
+def test_classic_mistakes_are_noticed_in_the_outputs(oracle, cell, kind):
+    problem, theirs = PROBLEMS[cell][kind], ANSWERS[oracle][cell][kind]
+    for what, change in mistakes(cell, problem):
+        wrong = errors(our_answers(oracle, cell, problem | change), theirs)
+        assert max(wrong["h"], wrong["hT"]) > 1e-3, what
+
+
+@pytest.mark.parametrize("oracle", ORACLES)
+@pytest.mark.parametrize("cell, other", [("gru_before", "gru_after"), ("gru_after", "gru_before")])
+def test_one_gru_taken_for_the_other_is_noticed(oracle, cell, other):
+    if other in ANSWERS[oracle]:
+        ours = our_answers(oracle, cell, PROBLEMS[other]["full"])
+        assert errors(ours, {"h": ANSWERS[oracle][other]["full"]["h"]})["h"] > 1e-3
+
+
+@pytest.mark.parametrize("oracle", ORACLES)
+def test_the_oracle_gives_the_committed_answers_again(oracle):
+    import_or_skip(oracle)
+    solve, cells, kinds = ORACLES[oracle]
+    for cell in cells:
+        for kind in kinds:
+            again, committed = solve(cell, PROBLEMS[cell][kind]), ANSWERS[oracle][cell][kind]
+            assert again.keys() == committed.keys()
+            assert_equal(again, committed, TOLERANCE[oracle])
+
+
+@pytest.mark.parametrize("oracle, cell", [case[:2] for case in CASES if case[2] == "full"])
+def test_our_cells_agree_with_the_oracle_itself(oracle, cell):
+    import_or_skip(oracle)
+    solve, _, kinds = ORACLES[oracle]
+    for seed, sizes in enumerate(SIZES, start=1):
+        for kind in kinds:
+            problem = draw_problem(np.random.default_rng(seed), cell, kind, *sizes)
+            ours, theirs = our_answers(oracle, cell, problem), solve(cell, problem)
+            assert_equal(ours, theirs, TOLERANCE[oracle])
