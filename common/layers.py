@@ -23,7 +23,11 @@ def linear_forward(params, x):
         raise ValueError(
             f"x has {x.shape[-1]} features in its last axis, the layer takes {W.shape[0]}"
         )
-    return x @ W + params["b"], (params, x)
+    y = (
+        x.reshape(-1, W.shape[0]) @ W
+    )  # one product of all rows; a stack of matrices would take one each
+    y += params["b"]
+    return y.reshape(*x.shape[:-1], W.shape[1]), (params, x)
 
 
 def linear_backward(dy, cache):
@@ -37,4 +41,5 @@ def linear_backward(dy, cache):
             f"dy has shape {dy.shape}, the layer's output had {x.shape[:-1] + params['b'].shape}"
         )
     rows, drows = x.reshape(-1, x.shape[-1]), dy.reshape(-1, dy.shape[-1])
-    return dy @ params["W"].T, {"W": rows.T @ drows, "b": drows.sum(axis=0)}
+    dx = (drows @ params["W"].T).reshape(x.shape)
+    return dx, {"W": rows.T @ drows, "b": drows.sum(axis=0)}

@@ -11,9 +11,14 @@ def logsumexp(logits):
 
     logits (..., V) -> (..., 1)
     """
-    largest = logits.max(axis=-1, keepdims=True)
-    largest = np.where(np.isfinite(largest), largest, 0)
+    largest = _largest(logits)
     return largest + np.log(np.exp(logits - largest).sum(axis=-1, keepdims=True))
+
+
+def _largest(logits):
+    """Return the largest logit (..., 1), or 0 where that is infinite and subtracting it would give NaN."""
+    largest = logits.max(axis=-1, keepdims=True)
+    return np.where(np.isfinite(largest), largest, 0)
 
 
 def log_softmax(logits):
@@ -52,18 +57,17 @@ def softmax_cross_entropy(logits, targets, mask=None):
             raise ValueError("the mask has no 1: there is no token to average the loss over")
         weights = (mask / mask.sum()).astype(logits.dtype)
 
-    log_probabilities = log_softmax(logits)
-    at_target = targets[..., None]
-    loss = -np.sum(
-        np.take_along_axis(log_probabilities, at_target, axis=-1)[..., 0] * weights,
-        dtype=np.float64,
-    )
-    dlogits = np.exp(log_probabilities)
-    np.put_along_axis(
-        dlogits, at_target, np.take_along_axis(dlogits, at_target, axis=-1) - 1, axis=-1
-    )
-    dlogits *= weights[..., None]
-    return float(loss), dlogits
+    # loss = log(sum(exp(logits))) - logits[target], its gradient softmax - one_hot(target): one exp serves both
+    at_target = np.arange(targets.size), targets.ravel()
+    rows = (logits - _largest(logits)).reshape(-1, vocabulary_size)
+    target_logits = rows[at_target]
+    np.exp(rows, out=rows)
+    total = rows.sum(axis=-1)
+    weights = weights.ravel()
+    loss = np.sum((np.log(total) - target_logits) * weights, dtype=np.float64)
+    rows *= (weights / total)[:, None]
+    rows[at_target] -= weights
+    return float(loss), rows.reshape(logits.shape)
 
 
 def check_tokens(tokens, vocabulary_size, name="tokens"):

@@ -102,10 +102,18 @@ class Adam:
             m = self.m.setdefault(name, np.zeros_like(p))
             v = self.v.setdefault(name, np.zeros_like(p))
             m *= self.beta1
-            m += (1 - self.beta1) * g
+            change = (1 - self.beta1) * g
+            m += change
             v *= self.beta2
-            v += (1 - self.beta2) * g * g
-            p -= self.learning_rate * (m / correction1) / (np.sqrt(v / correction2) + self.eps)
+            np.multiply(g, g, out=change)
+            change *= 1 - self.beta2
+            v += change
+            # learning_rate * (m / correction1) / (sqrt(v / correction2) + eps), in one array and few passes over it
+            np.sqrt(v, out=change)
+            change += self.eps * math.sqrt(correction2)
+            np.divide(m, change, out=change)
+            change *= self.learning_rate * math.sqrt(correction2) / correction1
+            p -= change
 
 
 def _pairs(params, grads):

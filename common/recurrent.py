@@ -2,11 +2,17 @@
 
 Arrays are time-major: inputs (T, B, D), hidden states (T, B, H). Inputs may also be integer tokens (T, B),
 which stand for one-hot rows: then the input product is a lookup, and its gradient sums rows by token.
+
+Fast for four reasons. All that does not wait for the previous step leaves the loop over time: the input product, the
+slopes of the gates, the gradients of the weights. All gates share one product and one tanh. Loops write into arrays
+that exist already. And what leaves the backward loop is computed for a block of steps that fits in the cache.
 """
 
 import numpy as np
 
 from common.losses import check_tokens
+
+CACHED = 2**16  # numbers in an array that stays in the cache while a block of steps is computed
 
 
 def init_rnn(rng, input_size, hidden_size, dtype=np.float32, spectral_radius=1.0):
@@ -34,21 +40,17 @@ def rnn_forward(params, x, h0=None, mask=None):
     Returns h (T, B, H), the last state hT (B, H), and the cache that rnn_backward needs.
     Raises ValueError for mismatched shapes and tokens out of range.
     """
-    Wh = params["Wh"]
-    T, B = _check_input(x, params["Wx"], mask)
-    H = Wh.shape[0]
-    states = np.empty((T + 1, B, H), dtype=Wh.dtype)
-    states[0] = 0 if h0 is None else _check_state(h0, (B, H), "h0")
-
-    projected = _project(params, x)
+    T, B, H = _check_input(params, x, mask)
+    h = _states(T, _start(params, h0, (B, H), "h0"))
+    a = _project(params, x)
     for t in range(T):
-        a = states[t] @ Wh
-        a += projected[t]
-        np.tanh(a, out=states[t + 1])
+        np.matmul(h[t], params["Wh"], out=h[t + 1])
+        h[t + 1] += a[t]
+        np.tanh(h[t + 1], out=h[t + 1])
         if mask is not None:
             padded = mask[t] == 0
-            states[t + 1, padded] = states[t, padded]
-    return states[1:], states[T], (params, x, states, mask)
+            h[t + 1, padded] = h[t, padded]
+    return h[1:], h[T], (params, x, h, mask)
 
 
 def rnn_backward(dh, cache, dstate=None):
@@ -60,29 +62,25 @@ def rnn_backward(dh, cache, dstate=None):
     Returns dx (T, B, D) (None for tokens), dh0 (B, H), and the gradients {"Wx", "Wh", "b"}.
     Raises ValueError for mismatched shapes.
     """
-    params, x, states, mask = cache
-    Wh = params["Wh"]
-    T, B, H = _check_dh(dh, states)
-    carried = (
-        np.zeros((B, H), dtype=Wh.dtype)
-        if dstate is None
-        else _check_state(dstate, (B, H), "dstate")
-    )
-
-    slope = 1 - states[1:] ** 2
-    da = np.empty_like(slope)
-    for t in reversed(range(T)):
-        dh_t = dh[t] + carried
-        np.multiply(dh_t, slope[t], out=da[t])
-        if mask is None:
-            carried = da[t] @ Wh.T
-        else:
-            padded = mask[t] == 0
-            da[t, padded] = 0
-            carried = np.where(padded[:, None], dh_t, da[t] @ Wh.T)
-
-    dx, grads = _weight_gradients(params, x, states, da)
-    return dx, carried, grads
+    params, x, h, mask = cache
+    T, B, H = _check_dh(dh, h)
+    dh_t, earlier = _start(params, dstate, (B, H), "dstate"), np.empty((B, H), h.dtype)
+    da = np.empty_like(dh, h.dtype)
+    padded = _padded(mask)
+    for block in _blocks_from_the_last(T, B * H):
+        slope = _slope_of_tanh(h[1:][block], out=da[block])
+        if mask is not None:
+            np.copyto(slope, 0, where=padded[block])
+        for t in reversed(range(T)[block]):
+            dh_t += dh[t]
+            da[t] *= dh_t
+            np.matmul(da[t], params["Wh"].T, out=earlier)
+            if mask is not None:
+                np.copyto(earlier, dh_t, where=padded[t])
+            dh_t, earlier = earlier, dh_t
+    dx, grads = _input_gradients(params, x, da)
+    grads["Wh"] = _weight_gradient(h[:-1], da)
+    return dx, dh_t, grads
 
 
 def init_lstm(rng, input_size, hidden_size, dtype=np.float32, forget_bias=1.0):
@@ -107,24 +105,28 @@ def lstm_forward(params, x, state=None, mask=None):
     Returns h (T, B, H), the last state (hT, cT), and the cache that lstm_backward needs.
     Raises ValueError for mismatched shapes and tokens out of range.
     """
-    T, B = _check_input(x, params["Wx"], mask)
-    H = len(params["Wh"])
-    dtype = params["Wh"].dtype
-    h, c = np.zeros((2, T + 1, B, H), dtype)
-    if state is not None:
-        h[0], c[0] = (
-            _check_state(s, (B, H), name) for s, name in zip(state, ("h0", "c0"), strict=True)
-        )
-    gates, tanh_c = np.empty((T, B, 4 * H), dtype), np.empty((T, B, H), dtype)
-    projected = _project(params, x)
+    T, B, H = _check_input(params, x, mask)
+    h0, c0 = (None, None) if state is None else state
+    h = _states(T, _start(params, h0, (B, H), "h0"))
+    c = _states(T, _start(params, c0, (B, H), "c0"))
+    tanh_c, input_part = np.empty_like(h[1:]), np.empty_like(h[0])
+    gates = _project(params, x)
+    recurrent_part = np.empty_like(gates[0])
+    i, f, g, o = _blocks_of_columns(gates, 4)
+    # sigmoid(a) = tanh(a / 2) / 2 + 1 / 2, so scale * tanh(scale * a) + shift is the sigmoid or the tanh itself
+    scale = np.repeat(np.array([0.5, 0.5, 1, 0.5], h.dtype), H)
+    shift = 1 - scale
     for t in range(T):
-        a = projected[t] + h[t] @ params["Wh"]
-        i, f, g, o = np.split(gates[t], 4, axis=1)
-        i[...], f[...], o[...] = (_sigmoid(a[:, k * H : (k + 1) * H]) for k in (0, 1, 3))
-        np.tanh(a[:, 2 * H : 3 * H], out=g)
-        c[t + 1] = f * c[t] + i * g
+        a = gates[t]
+        a += np.matmul(h[t], params["Wh"], out=recurrent_part)
+        a *= scale
+        np.tanh(a, out=a)
+        a *= scale
+        a += shift
+        np.multiply(f[t], c[t], out=c[t + 1])
+        c[t + 1] += np.multiply(i[t], g[t], out=input_part)
         np.tanh(c[t + 1], out=tanh_c[t])
-        h[t + 1] = o * tanh_c[t]
+        np.multiply(o[t], tanh_c[t], out=h[t + 1])
         if mask is not None:
             padded = mask[t] == 0
             h[t + 1, padded], c[t + 1, padded] = h[t, padded], c[t, padded]
@@ -139,34 +141,38 @@ def lstm_backward(dh, cache, dstate=None):
     """
     params, x, h, c, gates, tanh_c, mask = cache
     T, B, H = _check_dh(dh, h)
-    dh_next, dc_next = np.zeros((2, B, H), h.dtype)
-    if dstate is not None:
-        dh_next, dc_next = (
-            _check_state(s, (B, H), name) for s, name in zip(dstate, ("dhT", "dcT"), strict=True)
-        )
-    da = np.empty_like(gates)
-    for t in reversed(range(T)):
-        i, f, g, o = np.split(gates[t], 4, axis=1)
-        dh_t = dh[t] + dh_next
-        dc_t = dc_next + dh_t * o * (1 - tanh_c[t] ** 2)
-        da[t] = np.concatenate(
-            [
-                dc_t * g * i * (1 - i),
-                dc_t * c[t] * f * (1 - f),
-                dc_t * i * (1 - g * g),
-                dh_t * tanh_c[t] * o * (1 - o),
-            ],
-            axis=1,
-        )
-        if mask is None:
-            dc_next, dh_next = dc_t * f, da[t] @ params["Wh"].T
-        else:
-            padded = (mask[t] == 0)[:, None]
-            da[t] = np.where(padded, 0, da[t])
-            dc_next = np.where(padded, dc_next, dc_t * f)
-            dh_next = np.where(padded, dh_t, da[t] @ params["Wh"].T)
-    dx, grads = _weight_gradients(params, x, h, da)
-    return dx, (dh_next, dc_next), grads
+    dhT, dcT = (None, None) if dstate is None else dstate
+    dh_t, dc_t = _start(params, dhT, (B, H), "dhT"), _start(params, dcT, (B, H), "dcT")
+    earlier, through_h = np.empty_like(dh_t), np.empty_like(dh_t)
+    da, dc_by_dh = np.empty_like(gates), np.empty_like(tanh_c)
+    i, f, g, o = _blocks_of_columns(gates, 4)
+    padded = _padded(mask)
+    for block in _blocks_from_the_last(T, B * 4 * H):
+        # da = slope * what the gate multiplies * the gradient of that product; all but the gradient is known by now
+        di, df, dg, do = (d[block] for d in _blocks_of_columns(da, 4))
+        np.multiply(_slope_of_sigmoid(i[block], out=di), g[block], out=di)
+        np.multiply(_slope_of_sigmoid(f[block], out=df), c[block], out=df)
+        np.multiply(_slope_of_tanh(g[block], out=dg), i[block], out=dg)
+        np.multiply(_slope_of_sigmoid(o[block], out=do), tanh_c[block], out=do)
+        k = _slope_of_tanh(tanh_c[block], out=dc_by_dh[block])
+        k *= o[block]
+        if mask is not None:
+            np.copyto(da[block], 0, where=padded[block])
+            np.copyto(dc_by_dh[block], 0, where=padded[block])
+        for t in reversed(range(T)[block]):
+            dh_t += dh[t]
+            dc_t += np.multiply(dh_t, dc_by_dh[t], out=through_h)
+            da_t = da[t].reshape(B, 4, H)
+            da_t[:, :3] *= dc_t[:, None]
+            da_t[:, 3] *= dh_t
+            np.matmul(da[t], params["Wh"].T, out=earlier)
+            np.multiply(dc_t, f[t], out=dc_t, where=True if mask is None else ~padded[t])
+            if mask is not None:
+                np.copyto(earlier, dh_t, where=padded[t])
+            dh_t, earlier = earlier, dh_t
+    dx, grads = _input_gradients(params, x, da)
+    grads["Wh"] = _weight_gradient(h[:-1], da)
+    return dx, (dh_t, dc_t), grads
 
 
 def init_gru(rng, input_size, hidden_size, dtype=np.float32, reset="before"):
@@ -196,24 +202,31 @@ def gru_forward(params, x, h0=None, mask=None):
     x, h0, mask and what is returned as for rnn_forward. Raises ValueError for mismatched shapes and tokens
     out of range.
     """
-    T, B = _check_input(x, params["Wx"], mask)
-    Wh = params["Wh"]
-    H = len(Wh)
-    h = np.zeros((T + 1, B, H), Wh.dtype)
-    if h0 is not None:
-        h[0] = _check_state(h0, (B, H), "h0")
-    gates, inner = np.empty((T, B, 3 * H), Wh.dtype), np.empty((T, B, H), Wh.dtype)
-    projected = _project(params, x)
+    T, B, H = _check_input(params, x, mask)
+    Wh, after = params["Wh"], "bn" in params
+    h = _states(T, _start(params, h0, (B, H), "h0"))
+    gates, inner = _project(params, x), np.empty_like(h[1:])
+    r, z, n = _blocks_of_columns(gates, 3)
+    recurrent_part = np.empty((B, 3 * H if after else 2 * H), h.dtype)
+    through_n = np.empty_like(h[0])
     for t in range(T):
-        gates[t, :, : 2 * H] = _sigmoid(projected[t, :, : 2 * H] + h[t] @ Wh[:, : 2 * H])
-        r, z, n = np.split(gates[t], 3, axis=1)
-        if "bn" in params:
-            inner[t] = h[t] @ Wh[:, 2 * H :] + params["bn"]
-            np.tanh(projected[t, :, 2 * H :] + r * inner[t], out=n)
+        np.matmul(h[t], Wh if after else Wh[:, : 2 * H], out=recurrent_part)
+        rz = gates[t, :, : 2 * H]  # sigmoid(a) = tanh(a / 2) / 2 + 1 / 2
+        rz += recurrent_part[:, : 2 * H]
+        rz *= 0.5
+        np.tanh(rz, out=rz)
+        rz *= 0.5
+        rz += 0.5
+        if after:
+            np.add(recurrent_part[:, 2 * H :], params["bn"], out=inner[t])
+            n[t] += np.multiply(r[t], inner[t], out=through_n)
         else:
-            inner[t] = r * h[t]
-            np.tanh(projected[t, :, 2 * H :] + inner[t] @ Wh[:, 2 * H :], out=n)
-        h[t + 1] = z * h[t] + (1 - z) * n
+            np.multiply(r[t], h[t], out=inner[t])
+            n[t] += np.matmul(inner[t], Wh[:, 2 * H :], out=through_n)
+        np.tanh(n[t], out=n[t])
+        np.subtract(h[t], n[t], out=h[t + 1])  # h = n + z * (h_prev - n)
+        h[t + 1] *= z[t]
+        h[t + 1] += n[t]
         if mask is not None:
             padded = mask[t] == 0
             h[t + 1, padded] = h[t, padded]
@@ -226,39 +239,44 @@ def gru_backward(dh, cache, dstate=None):
     params, x, h, gates, inner, mask = cache
     T, B, H = _check_dh(dh, h)
     Wh, after = params["Wh"], "bn" in params
-    dh_next = (
-        np.zeros((B, H), h.dtype) if dstate is None else _check_state(dstate, (B, H), "dstate")
-    )
-    da, dinner = np.empty_like(gates), np.empty_like(inner)
-    for t in reversed(range(T)):
-        r, z, n = np.split(gates[t], 3, axis=1)
-        dh_t = dh[t] + dh_next
-        dan = dh_t * (1 - z) * (1 - n * n)
-        daz = dh_t * (h[t] - n) * z * (1 - z)
-        if after:
-            dinner[t] = dan * r
-            dr = dan * inner[t]
-            through_n = dinner[t] @ Wh[:, 2 * H :].T
-        else:
-            dinner[t] = dan @ Wh[:, 2 * H :].T
-            dr = dinner[t] * h[t]
-            through_n = dinner[t] * r
-        da[t] = np.concatenate([dr * r * (1 - r), daz, dan], axis=1)
-        earlier = dh_t * z + through_n + da[t, :, : 2 * H] @ Wh[:, : 2 * H].T
-        if mask is None:
-            dh_next = earlier
-        else:
-            padded = (mask[t] == 0)[:, None]
-            da[t], dinner[t] = np.where(padded, 0, da[t]), np.where(padded, 0, dinner[t])
-            dh_next = np.where(padded, dh_t, earlier)
-    dx, grads = _weight_gradients(params, x, h, da)
+    dh_t, earlier = _start(params, dstate, (B, H), "dstate"), np.empty((B, H), h.dtype)
+    da, dinner, through_n = np.empty_like(gates), np.empty_like(inner), np.empty_like(dh_t)
+    r, z, n = _blocks_of_columns(gates, 3)
+    padded = _padded(mask)
+    for block in _blocks_from_the_last(T, B * 3 * H):
+        dr, dz, dn = (d[block] for d in _blocks_of_columns(da, 3))
+        np.subtract(h[block], n[block], out=dn)
+        np.multiply(_slope_of_sigmoid(z[block], out=dz), dn, out=dz)
+        np.subtract(1, z[block], out=dinner[block])
+        np.multiply(_slope_of_tanh(n[block], out=dn), dinner[block], out=dn)
+        factor = inner if after else h
+        np.multiply(_slope_of_sigmoid(r[block], out=dr), factor[block], out=dr)
+        if mask is not None:
+            np.copyto(da[block], 0, where=padded[block])
+        for t in reversed(range(T)[block]):
+            dh_t += dh[t]
+            da_t = da[t].reshape(B, 3, H)
+            da_t[:, 1:] *= dh_t[:, None]
+            if after:
+                np.multiply(da_t[:, 2], r[t], out=dinner[t])
+                da_t[:, 0] *= da_t[:, 2]
+                np.matmul(dinner[t], Wh[:, 2 * H :].T, out=through_n)
+            else:
+                np.matmul(da_t[:, 2], Wh[:, 2 * H :].T, out=dinner[t])
+                da_t[:, 0] *= dinner[t]
+                np.multiply(dinner[t], r[t], out=through_n)
+            np.matmul(da[t, :, : 2 * H], Wh[:, : 2 * H].T, out=earlier)
+            earlier += through_n
+            earlier += np.multiply(dh_t, z[t], out=through_n)
+            if mask is not None:
+                np.copyto(earlier, dh_t, where=padded[t])
+            dh_t, earlier = earlier, dh_t
+    dx, grads = _input_gradients(params, x, da)
+    into_n = (h[:-1], dinner) if after else (inner, da[..., 2 * H :])
+    grads["Wh"] = np.hstack([_weight_gradient(h[:-1], da[..., : 2 * H]), _weight_gradient(*into_n)])
     if after:
-        rows = dinner.reshape(T * B, H)
-        grads["Wh"][:, 2 * H :] = h[:-1].reshape(T * B, H).T @ rows
-        grads["bn"] = rows.sum(axis=0)
-    else:
-        grads["Wh"][:, 2 * H :] = inner.reshape(T * B, H).T @ da[..., 2 * H :].reshape(T * B, H)
-    return dx, dh_next, grads
+        grads["bn"] = dinner.sum(axis=(0, 1))
+    return dx, dh_t, grads
 
 
 def _init_gates(rng, input_size, hidden_size, gates, dtype):
@@ -269,26 +287,78 @@ def _init_gates(rng, input_size, hidden_size, gates, dtype):
     }
 
 
-def _sigmoid(a):
-    """Through tanh, which never overflows: sigmoid(a) = (1 + tanh(a / 2)) / 2."""
-    return 0.5 * np.tanh(0.5 * a) + 0.5
+def _start(params, state, shape, name):
+    """Return an array of its own, of the dtype of the parameters, that holds the state, or zeros if there is none."""
+    dtype = params["Wh"].dtype
+    return (
+        np.zeros(shape, dtype)
+        if state is None
+        else np.array(_check_state(state, shape, name), dtype)
+    )
+
+
+def _states(T, start):
+    """Return (T + 1, B, H) with row 0 filled: row t is the state before step t, row t + 1 the one after."""
+    states = np.empty((T + 1, *start.shape), start.dtype)
+    states[0] = start
+    return states
+
+
+def _blocks_of_columns(a, count):
+    """Return `count` views (T, B, H) of an array (T, B, count * H): one for each gate."""
+    T, B, G = a.shape
+    return np.moveaxis(a.reshape(T, B, count, G // count), 2, 0)
 
 
 def _project(params, x):
     """Return x Wx + b for all steps at once; for tokens a lookup."""
-    return (params["Wx"] + params["b"])[x] if x.ndim == 2 else x @ params["Wx"] + params["b"]
-
-
-def _weight_gradients(params, x, h, da):
-    """Return dx and {"Wx", "Wh", "b"} from the gradients da of all pre-activations, each in one product."""
-    T, B, G = da.shape
-    rows = da.reshape(T * B, G)
+    Wx, b = params["Wx"], params["b"]
+    if x.ndim == 2 and x.size >= len(Wx):
+        return (Wx + b)[x]
     if x.ndim == 2:
-        dx, dWx = None, _sum_rows_by_token(x.ravel(), rows, len(params["Wx"]))
+        a = Wx[x]
     else:
-        dx, dWx = da @ params["Wx"].T, x.reshape(T * B, -1).T @ rows
-    dWh = h[:-1].reshape(T * B, -1).T @ rows
-    return dx, {"Wx": dWx, "Wh": dWh, "b": rows.sum(axis=0)}
+        a = np.empty((*x.shape[:2], len(b)), Wx.dtype)
+        np.matmul(x.reshape(-1, len(Wx)), Wx, out=a.reshape(-1, len(b)))
+    a += b
+    return a
+
+
+def _padded(mask):
+    """Return the mask's opposite (T, B, 1), true where a step is padding; None for no mask."""
+    return None if mask is None else (mask == 0)[..., None]
+
+
+def _blocks_from_the_last(T, step_size):
+    """Return slices of time, the last steps first, in which arrays of `step_size` numbers a step fit in the cache."""
+    steps = max(1, CACHED // step_size)
+    return [slice(max(0, stop - steps), stop) for stop in range(T, 0, -steps)]
+
+
+def _slope_of_sigmoid(y, out):
+    """Return y (1 - y), the derivative of the sigmoid where its value is y."""
+    np.square(y, out=out)
+    return np.subtract(y, out, out=out)
+
+
+def _slope_of_tanh(y, out):
+    """Return 1 - y^2, the derivative of tanh where its value is y."""
+    np.square(y, out=out)
+    return np.subtract(1, out, out=out)
+
+
+def _weight_gradient(inputs, da):
+    """Return inputs.T @ da, summed over all steps and sequences: one product."""
+    return inputs.reshape(-1, inputs.shape[-1]).T @ da.reshape(-1, da.shape[-1])
+
+
+def _input_gradients(params, x, da):
+    """Return dx and {"Wx", "b"} from the gradients da of all pre-activations."""
+    if x.ndim == 2:
+        dWx = sum_rows_by_token(x.ravel(), da.reshape(-1, da.shape[-1]), len(params["Wx"]))
+        return None, {"Wx": dWx, "b": dWx.sum(axis=0)}
+    dx = da.reshape(-1, da.shape[-1]) @ params["Wx"].T
+    return dx.reshape(x.shape), {"Wx": _weight_gradient(x, da), "b": da.sum(axis=(0, 1))}
 
 
 def _check_dh(dh, states):
@@ -297,19 +367,27 @@ def _check_dh(dh, states):
     return dh.shape
 
 
-def _sum_rows_by_token(tokens, rows, vocabulary_size):
+def sum_rows_by_token(tokens, rows, vocabulary_size):
     """Return the (V, H) sums of `rows` over equal tokens: what one_hot(tokens).T @ rows gives, without the product.
 
-    Sorting puts equal tokens side by side, so one reduceat sums each run; np.add.at is many times slower.
+    Of few tokens, each row is added by itself. Of many, sorting brings equal tokens together, and one sum takes all
+    their rows. (np.add.at and np.add.reduceat give the same, many times slower for wide rows.)
     """
-    order = np.argsort(tokens, kind="stable")
-    present, starts = np.unique(tokens[order], return_index=True)
     sums = np.zeros((vocabulary_size, rows.shape[1]), dtype=rows.dtype)
-    sums[present] = np.add.reduceat(rows[order], starts, axis=0)
+    if len(tokens) <= vocabulary_size:
+        for token, row in zip(tokens.tolist(), rows, strict=True):
+            sums[token] += row
+    else:
+        order = np.argsort(tokens, kind="stable")
+        present, starts = np.unique(tokens[order], return_index=True)
+        for token, same in zip(present, np.split(order, starts[1:]), strict=True):
+            np.add.reduce(rows[same], axis=0, out=sums[token])
     return sums
 
 
-def _check_input(x, Wx, mask):
+def _check_input(params, x, mask):
+    """Return T, B, H."""
+    Wx, Wh = params["Wx"], params["Wh"]
     if x.ndim == 2:
         check_tokens(x, len(Wx))
     elif x.ndim != 3 or x.shape[2] != len(Wx) or 0 in x.shape:
@@ -318,7 +396,7 @@ def _check_input(x, Wx, mask):
         )
     if mask is not None and mask.shape != x.shape[:2]:
         raise ValueError(f"the mask has shape {mask.shape}; it must be (T, B) = {x.shape[:2]}")
-    return x.shape[:2]
+    return *x.shape[:2], len(Wh)
 
 
 def _check_state(state, shape, name):
