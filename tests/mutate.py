@@ -1,0 +1,189 @@
+"""Do the tests bite? Break the code in small ways, one at a time, and see whether something notices.
+
+    python -m tests.mutate                     # every module of common against its unit tests
+    python -m tests.mutate losses attention    # some modules
+    python -m tests.mutate notebooks           # every backward function of the notebooks against their own checks
+
+Prints the mutants that survive: each is a missing test, or a change that changes nothing that matters. Runs in a
+copy of the project; takes a while.
+"""
+
+import ast
+import contextlib
+import copy
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import nbformat
+from tqdm import tqdm
+
+from tests.execute import LESSONS, ROOT
+from tests.test_notebooks import code_cells, run_definitions
+
+OPERATORS = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+    ast.Pow: ast.Mult,
+    ast.FloorDiv: ast.Mult,
+    ast.Mod: ast.Mult,
+}
+COMPARISONS = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+}
+NOT_MUTATED = {"__init__", "plots"}
+CHECKED_IN_NOTEBOOKS = {"output_backward", "rnn_backward", "lstm_backward", "gru_backward"}
+
+
+def variants(node):
+    """Yield (what changes, changed copy) for one node of a syntax tree."""
+    if isinstance(node, (ast.BinOp, ast.AugAssign)) and type(node.op) in OPERATORS:
+        changed = copy.deepcopy(node)
+        changed.op = OPERATORS[type(node.op)]()
+        yield "operator", changed
+    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
+        yield "term dropped", node.left
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.Not)):
+        yield "sign dropped", node.operand
+    if isinstance(node, ast.Compare) and type(node.ops[0]) in COMPARISONS:
+        changed = copy.deepcopy(node)
+        changed.ops[0] = COMPARISONS[type(node.ops[0])]()
+        yield "comparison", changed
+    if isinstance(node, ast.Attribute) and node.attr == "T":
+        yield "not transposed", node.value
+    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+        yield "constant", ast.Constant(node.value + 1)
+
+
+def mutants(source):
+    """Yield (line, description, mutated source) for every mutation of a piece of Python."""
+    tree = ast.parse(source)
+    for parent in ast.walk(tree):
+        if isinstance(parent, (ast.JoinedStr, ast.FormattedValue)):
+            continue
+        for field, value in list(ast.iter_fields(parent)):
+            places = list(enumerate(value)) if isinstance(value, list) else [(None, value)]
+            for index, node in places:
+                if not isinstance(node, ast.AST):
+                    continue
+                for what, changed in variants(node):
+                    replace(parent, field, index, changed)
+                    line = getattr(node, "lineno", getattr(parent, "lineno", 0))
+                    yield line, f"{what}: {ast.unparse(node)[:60]}", ast.unparse(tree)
+                    replace(parent, field, index, node)
+
+
+def replace(parent, field, index, node):
+    if index is None:
+        setattr(parent, field, node)
+    else:
+        getattr(parent, field)[index] = node
+
+
+def tests_of(module):
+    """Return the test files of a module, the cells' comparison with the committed vectors included."""
+    names = [f"test_{module}.py", *(["test_reference.py"] if module == "recurrent" else [])]
+    return [f"tests/{name}" for name in names]
+
+
+def survives(workplace, module, mutated):
+    (workplace / "common" / f"{module}.py").write_text(mutated, encoding="utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "-p",
+        "no:cacheprovider",
+        *tests_of(module),
+    ]
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    try:
+        done = subprocess.run(
+            command, cwd=workplace, env=environment, capture_output=True, timeout=60
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
+
+
+def mutate_module(module):
+    """Return the number of mutants of one module, and the descriptions of the survivors."""
+    source = (ROOT / "common" / f"{module}.py").read_text(encoding="utf-8")
+    found, survivors = list(mutants(source)), []
+    with tempfile.TemporaryDirectory() as folder:
+        workplace = Path(folder) / "project"
+        shutil.copytree(ROOT, workplace, ignore=shutil.ignore_patterns(".venv", ".git", "*.ipynb"))
+        for line, what, mutated in tqdm(found, desc=module):
+            if survives(workplace, module, mutated):
+                survivors.append(f"{module}.py:{line} {what}")
+                print(survivors[-1], flush=True)
+    return len(found), survivors
+
+
+def check_of(notebook):
+    """Return the cells that hold a notebook's gradient check: its arrays, the check itself, the bound."""
+    cells = [cell.source for cell in code_cells(notebook)]
+    (check,) = [n for n, cell in enumerate(cells) if cell.startswith("report = check_gradients")]
+    set_up = [cell for cell in cells[check - 2 : check] if "_backward(" not in cell.split("\n")[0]]
+    return set_up + cells[check : check + 2]
+
+
+def mutate_notebook(path):
+    """Return the number of mutants of a notebook's backward functions, and those its own check lets pass."""
+    notebook = nbformat.read(path, as_version=4)
+    check = check_of(notebook)
+    backward = [
+        node
+        for cell in code_cells(notebook)[1:]
+        for node in ast.parse(cell.source).body
+        if isinstance(node, ast.FunctionDef) and node.name in CHECKED_IN_NOTEBOOKS
+    ]
+    found = [(node.name, *mutant) for node in backward for mutant in mutants(ast.unparse(node))]
+    survivors = []
+    for name, line, what, mutated in found:
+        namespace = run_definitions(notebook)
+        try:
+            with contextlib.redirect_stdout(None):
+                exec(mutated, namespace)
+                for source in check:
+                    exec(source, namespace)
+        except Exception:  # whatever it is, the mutant was noticed
+            continue
+        survivors.append(f"{path.stem} {name}:{line} {what}")
+    return len(found), survivors
+
+
+def main(arguments):
+    if arguments == ["notebooks"]:
+        results = [mutate_notebook(path) for path in LESSONS]
+    else:
+        modules = arguments or [
+            path.stem
+            for path in sorted((ROOT / "common").glob("*.py"))
+            if path.stem not in NOT_MUTATED
+        ]
+        with ThreadPoolExecutor(2) as pool:
+            results = list(pool.map(mutate_module, modules))
+    total = sum(count for count, _ in results)
+    survivors = [line for _, lines in results for line in lines]
+    print(*survivors, sep="\n")
+    print(f"{total} mutants, {total - len(survivors)} noticed, {len(survivors)} survived")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
