@@ -114,7 +114,7 @@ def lstm_forward(params, x, state=None, mask=None):
     recurrent_part = np.empty_like(gates[0])
     i, f, g, o = _blocks_of_columns(gates, 4)
     # sigmoid(a) = tanh(a / 2) / 2 + 1 / 2, so scale * tanh(scale * a) + shift is the sigmoid or the tanh itself
-    scale = np.repeat(np.array([0.5, 0.5, 1, 0.5], h.dtype), H)
+    scale = np.tile(np.repeat(np.array([0.5, 0.5, 1, 0.5], h.dtype), H), (B, 1))
     shift = 1 - scale
     for t in range(T):
         a = gates[t]
@@ -150,12 +150,12 @@ def lstm_backward(dh, cache, dstate=None):
     for block in _blocks_from_the_last(T, B * 4 * H):
         # da = slope * what the gate multiplies * the gradient of that product; all but the gradient is known by now
         di, df, dg, do = (d[block] for d in _blocks_of_columns(da, 4))
-        np.multiply(_slope_of_sigmoid(i[block], out=di), g[block], out=di)
-        np.multiply(_slope_of_sigmoid(f[block], out=df), c[block], out=df)
-        np.multiply(_slope_of_tanh(g[block], out=dg), i[block], out=dg)
-        np.multiply(_slope_of_sigmoid(o[block], out=do), tanh_c[block], out=do)
-        k = _slope_of_tanh(tanh_c[block], out=dc_by_dh[block])
-        k *= o[block]
+        _slope_of_sigmoid(gates[block], out=da[block])
+        _slope_of_tanh(g[block], out=dg)
+        for d, factor in ((di, g), (df, c), (dg, i), (do, tanh_c)):
+            d *= factor[block]
+        _slope_of_tanh(tanh_c[block], out=dc_by_dh[block])
+        dc_by_dh[block] *= o[block]
         if mask is not None:
             np.copyto(da[block], 0, where=padded[block])
             np.copyto(dc_by_dh[block], 0, where=padded[block])
@@ -245,12 +245,11 @@ def gru_backward(dh, cache, dstate=None):
     padded = _padded(mask)
     for block in _blocks_from_the_last(T, B * 3 * H):
         dr, dz, dn = (d[block] for d in _blocks_of_columns(da, 3))
-        np.subtract(h[block], n[block], out=dn)
-        np.multiply(_slope_of_sigmoid(z[block], out=dz), dn, out=dz)
-        np.subtract(1, z[block], out=dinner[block])
-        np.multiply(_slope_of_tanh(n[block], out=dn), dinner[block], out=dn)
-        factor = inner if after else h
-        np.multiply(_slope_of_sigmoid(r[block], out=dr), factor[block], out=dr)
+        _slope_of_sigmoid(gates[block], out=da[block])
+        _slope_of_tanh(n[block], out=dn)
+        dr *= (inner if after else h)[block]
+        dz *= np.subtract(h[block], n[block], out=dinner[block])
+        dn *= np.subtract(1, z[block], out=dinner[block])
         if mask is not None:
             np.copyto(da[block], 0, where=padded[block])
         for t in reversed(range(T)[block]):
