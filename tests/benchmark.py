@@ -2,7 +2,8 @@
 
 Both sides hold the same parameters, embedding (V, E) -> cell -> linear to V logits, and do the same work in float32:
 forward, cross-entropy, backpropagation through time, clipping by global norm, Adam. They take turns, so that a noisy
-machine disturbs both alike, and each row gives the median. PyTorch is optional: without it only our times are printed.
+machine disturbs both alike; the ratio is the median over the pairs. PyTorch is optional: without it only our times are
+printed.
 
 Both run on one thread, which is what products this small want: on a busy machine the second thread of OpenBLAS costs
 more than it gives. For another number, set OPENBLAS_NUM_THREADS; PyTorch follows it.
@@ -123,7 +124,7 @@ def milliseconds(step):
 
 
 def compare(cell, V, E, H, B, T):
-    """Return the median milliseconds of one training step: ours, and PyTorch's or NaN."""
+    """Return the median milliseconds of one training step, ours and PyTorch's, and the median ratio of a pair."""
     rng = np.random.default_rng(0)
     tokens, targets = rng.integers(V, size=(2, T, B))
     ours, params = our_step(cell, V, E, H, tokens, targets)
@@ -137,7 +138,8 @@ def compare(cell, V, E, H, B, T):
     times, stop = [], time.perf_counter() + SECONDS_PER_ROW
     while len(times) < PAIRS or (time.perf_counter() < stop and len(times) < 200):
         times.append([milliseconds(step) for step in steps])
-    return *np.median(times, axis=0), *([] if torch else [np.nan])
+    ours, theirs = np.transpose(times) if torch else (np.ravel(times), np.nan)
+    return np.median(ours), np.median(theirs), np.median(theirs / ours)
 
 
 def print_comparison():
@@ -148,11 +150,11 @@ def print_comparison():
     )
     for row in ROWS:
         cell, *sizes = row
-        ours, theirs = compare(*row)
+        ours, theirs, ratio = compare(*row)
         columns = "".join(
             f"{size:{width}}" for size, width in zip(sizes, (6, 5, 5, 4, 4), strict=True)
         )
-        print(f"{cell:5}{columns}{ours:10.2f}{theirs:10.2f}{theirs / ours:12.2f}", flush=True)
+        print(f"{cell:5}{columns}{ours:10.2f}{theirs:10.2f}{ratio:12.2f}", flush=True)
 
 
 def print_length():
@@ -167,7 +169,7 @@ def print_length():
                 h, _, cache = forward(params, tokens)
                 backward(h, cache)
 
-            took = min(milliseconds(both_ways) for _ in range(5))
+            took = min(milliseconds(both_ways) for _ in range(9))
             tracemalloc.start()
             both_ways()
             peak = tracemalloc.get_traced_memory()[1]
