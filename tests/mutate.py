@@ -4,26 +4,31 @@
     python -m tests.mutate losses attention    # some modules
     python -m tests.mutate notebooks           # every backward function of the notebooks against their own checks
 
-Prints the mutants that survive: each is a missing test, or a change that changes nothing that matters. Runs in a
-copy of the project; takes a while.
+Prints the mutants that survive: each is a missing test, or a change that changes nothing that matters. Works in
+copies of the project, and forks, so it runs on Linux and macOS; all of common takes a quarter of an hour.
 """
 
 import ast
 import contextlib
 import copy
+import multiprocessing
 import os
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import nbformat
-from tqdm import tqdm
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from tests.execute import LESSONS, ROOT
-from tests.test_notebooks import code_cells, run_definitions
+import hypothesis  # noqa: E402, F401 - loaded here, so that the forked processes need not
+import nbformat  # noqa: E402
+import numpy  # noqa: E402, F401
+import pytest  # noqa: E402
+from tqdm import tqdm  # noqa: E402
+
+from tests.execute import LESSONS, ROOT  # noqa: E402
+from tests.test_notebooks import code_cells, run_definitions  # noqa: E402
 
 OPERATORS = {
     ast.Add: ast.Sub,
@@ -99,39 +104,35 @@ def tests_of(module):
     return [f"tests/{name}" for name in names]
 
 
-def survives(workplace, module, mutated):
-    (workplace / "common" / f"{module}.py").write_text(mutated, encoding="utf-8")
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-x",
-        "-p",
-        "no:cacheprovider",
-        *tests_of(module),
-    ]
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    try:
-        done = subprocess.run(
-            command, cwd=workplace, env=environment, capture_output=True, timeout=60
-        )
-    except subprocess.TimeoutExpired:
-        return False
-    return done.returncode == 0
+def survives(module, mutated):
+    """Run the tests of a module against a mutant of it, in this process, which must be a fresh one."""
+    with tempfile.TemporaryDirectory() as folder:
+        workplace = Path(folder) / "project"
+        shutil.copytree(ROOT, workplace, ignore=shutil.ignore_patterns(".*", "*.ipynb"))
+        (workplace / "common" / f"{module}.py").write_text(mutated, encoding="utf-8")
+        os.chdir(workplace)
+        sys.path[0] = str(workplace)
+        for name in [name for name in sys.modules if name.split(".")[0] in ("common", "tests")]:
+            del sys.modules[name]
+        signal.alarm(60)
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+            return pytest.main(["-q", "-x", "-p", "no:cacheprovider", *tests_of(module)]) == 0
 
 
 def mutate_module(module):
     """Return the number of mutants of one module, and the descriptions of the survivors."""
     source = (ROOT / "common" / f"{module}.py").read_text(encoding="utf-8")
-    found, survivors = list(mutants(source)), []
-    with tempfile.TemporaryDirectory() as folder:
-        workplace = Path(folder) / "project"
-        shutil.copytree(ROOT, workplace, ignore=shutil.ignore_patterns(".venv", ".git", "*.ipynb"))
-        for line, what, mutated in tqdm(found, desc=module):
-            if survives(workplace, module, mutated):
-                survivors.append(f"{module}.py:{line} {what}")
-                print(survivors[-1], flush=True)
+    found = list(mutants(source))
+    # a forked process has NumPy, pytest and hypothesis loaded already, and leaves no trace of its mutant here
+    forked = multiprocessing.get_context("fork")
+    survivors = []
+    for line, what, mutated in tqdm(found, desc=module):
+        process = forked.Process(target=lambda m=mutated: os._exit(survives(module, m)))
+        process.start()
+        process.join()
+        if process.exitcode == 1:
+            survivors.append(f"{module}.py:{line} {what}")
+            print(survivors[-1], flush=True)
     return len(found), survivors
 
 
@@ -177,8 +178,7 @@ def main(arguments):
             for path in sorted((ROOT / "common").glob("*.py"))
             if path.stem not in NOT_MUTATED
         ]
-        with ThreadPoolExecutor(2) as pool:
-            results = list(pool.map(mutate_module, modules))
+        results = [mutate_module(module) for module in modules]
     total = sum(count for count, _ in results)
     survivors = [line for _, lines in results for line in lines]
     print(*survivors, sep="\n")
