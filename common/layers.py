@@ -23,9 +23,7 @@ def linear_forward(params, x):
         raise ValueError(
             f"x has {x.shape[-1]} features in its last axis, the layer takes {W.shape[0]}"
         )
-    y = (
-        x.reshape(-1, W.shape[0]) @ W
-    )  # one product of all rows; a stack of matrices would take one each
+    y = x.reshape(-1, W.shape[0]) @ W  # all rows in one product; a stack of matrices takes many
     y += params["b"]
     return y.reshape(*x.shape[:-1], W.shape[1]), (params, x)
 
