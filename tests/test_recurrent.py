@@ -464,9 +464,3 @@ def test_the_lstm_refuses_a_cell_state_of_another_shape():
         forward("lstm", params, x, [h0, c0.T])
     with pytest.raises(ValueError, match=r"dcT has shape \(6, 3\); it must be"):
         backward("lstm", dh, forward("lstm", params, x)[2], [dhT, dcT.T])
-
-
-@pytest.mark.parametrize("radius", [0.5, 1.0, 3.0])
-def test_spectral_radius_scales_an_orthogonal_matrix(radius):
-    Wh = init_rnn(np.random.default_rng(0), 3, 8, np.float64, spectral_radius=radius)["Wh"]
-    np.testing.assert_allclose(Wh @ Wh.T, radius**2 * np.eye(8), atol=1e-12)

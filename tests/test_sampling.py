@@ -183,3 +183,15 @@ def test_generate_may_write_nothing():
 def test_generate_refuses_an_empty_prompt(prompt):
     with pytest.raises(ValueError, match="the prompt is empty; give at least one token"):
         generate(counting_model([]), prompt, 3, greedy)
+
+
+def test_sample_draws_at_temperature_one_unless_told_otherwise():
+    logits = np.random.default_rng(0).normal(scale=3, size=50)
+    default, one = (
+        [sample(logits, rng, **settings) for _ in range(50)]
+        for rng, settings in [
+            (np.random.default_rng(1), {}),
+            (np.random.default_rng(1), {"temperature": 1.0}),
+        ]
+    )
+    assert default == one
