@@ -31,3 +31,22 @@ def test_tasks_refuse_lengths_below_one(task, argument):
             task(np.random.default_rng(0), argument, lag=0)
         else:
             task(np.random.default_rng(0), argument, 20, longest=0)
+
+
+def test_every_symbol_and_every_place_of_the_mark_occurs():
+    inputs, targets, _ = marked_recall(np.random.default_rng(0), 400, lag=1)
+    assert set(inputs[inputs < 4]) == set(targets[-1]) == {0, 1, 2, 3}
+    assert set(np.argmax(inputs == 4, axis=0)) == {0, 1, 2, 3, 4}
+
+
+def test_every_length_from_one_to_the_longest_occurs():
+    _, _, count = counted_strings(np.random.default_rng(0), 50, 60, longest=3)
+    peaks = count[1:-1][(count[1:-1] > count[:-2]) & (count[1:-1] > count[2:])]
+    assert set(peaks) == {1, 2, 3}
+    inputs, _, _ = counted_strings(np.random.default_rng(0), 1, 6, longest=1)
+    assert inputs[:, 0].tolist() == [2, 0, 1, 2, 0, 1]
+
+
+def test_the_question_alone_is_masked_and_all_else_is_zero():
+    _, targets, mask = marked_recall(np.random.default_rng(0), 5, lag=2)
+    assert not targets[:-1].any() and mask[-1].tolist() == [1] * 5

@@ -279,3 +279,9 @@ def test_a_nan_evaluation_stops_training():
             evaluate=lambda _: np.nan,
             evaluate_every=1,
         )
+
+
+@pytest.mark.parametrize("progress", [True, False])
+def test_the_progress_bar_can_be_left_out(progress, capsys):
+    train({"w": np.ones(1)}, quadratic, batches(), SGD(0.1), steps=2, progress=progress)
+    assert ("2/2" in capsys.readouterr().out) == progress
