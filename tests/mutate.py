@@ -1,7 +1,7 @@
 """Do the tests bite? Break the code in small ways, one at a time, and see whether something notices.
 
     python -m tests.mutate                     # every module of common against its unit tests
-    python -m tests.mutate losses attention    # some modules
+    python -m tests.mutate losses recurrent    # some modules
     python -m tests.mutate notebooks           # every backward function of the notebooks against their own checks
 
 Prints the mutants that survive: each is a missing test, or a change that changes nothing that matters. Works in
