@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from common.params import copy_params, flatten
+from common.params import flatten
+from common.sparse import SparseRows
 
 
 class GradientMismatch(AssertionError):
@@ -62,7 +63,7 @@ def check_gradients(f, params, tolerance=1e-7, step=1e-5, raise_on_mismatch=True
     """Check every element of every gradient that `f` claims; return a GradientReport.
 
     f(params) -> (loss, grads). `params` is a nested dictionary of float64 arrays: put inputs and initial states
-    in it too, so that their gradients are checked as well. `grads` has the same names and shapes.
+    in it too, so that their gradients are checked as well. `grads` has the same names and shapes; SparseRows are fine.
 
     The relative error of an array is its largest absolute difference over its largest absolute gradient, numerical
     or analytic. (Element by element it would blame rounding wherever a gradient happens to be close to zero.)
@@ -70,8 +71,11 @@ def check_gradients(f, params, tolerance=1e-7, step=1e-5, raise_on_mismatch=True
     Raises GradientMismatch where an error exceeds `tolerance`, where names or shapes differ, and where the loss
     does not depend on an array at all, since such a check would prove nothing.
     """
-    grads = copy_params(f(params)[1])
-    analytic, arrays = flatten(grads), flatten(params)
+    analytic = {
+        name: g.to_dense() if isinstance(g, SparseRows) else np.array(g)
+        for name, g in flatten(f(params)[1]).items()
+    }
+    arrays = flatten(params)
     if analytic.keys() != arrays.keys():
         odd = ", ".join(sorted(analytic.keys() ^ arrays.keys()))
         raise GradientMismatch(

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from common.losses import check_tokens
+from common.sparse import sparse_rows_by_token
+
 
 def init_linear(rng, input_size, output_size, dtype=np.float32):
     """Return {"W": (input_size, output_size), "b": (output_size,)}.
@@ -41,3 +44,53 @@ def linear_backward(dy, cache):
     rows, drows = x.reshape(-1, x.shape[-1]), dy.reshape(-1, dy.shape[-1])
     dx = (drows @ params["W"].T).reshape(x.shape)
     return dx, {"W": rows.T @ drows, "b": drows.sum(axis=0)}
+
+
+def init_embedding(rng, vocabulary_size, embedding_size, dtype=np.float32):
+    """Return {"W": (vocabulary_size, embedding_size)}: a vector for each token, normal, about 1 long."""
+    W = rng.standard_normal((vocabulary_size, embedding_size)) / np.sqrt(embedding_size)
+    return {"W": W.astype(dtype)}
+
+
+def embedding_forward(params, tokens):
+    """Return the rows x = W[tokens], and the cache for backward: tokens (...) -> x (..., E).
+
+    What one_hot(tokens) @ W gives, without the product (Bengio et al. 2003, section 2, the matrix C).
+    Raises ValueError for tokens that are not integers from 0 to V - 1.
+    """
+    check_tokens(tokens, len(params["W"]))
+    return params["W"][tokens], (params, tokens)
+
+
+def embedding_backward(dx, cache):
+    """Return the gradients {"W": SparseRows}: the rows of dx (..., E), summed over equal tokens.
+
+    Raises ValueError where dx does not have the shape of the embedding's output.
+    """
+    params, tokens = cache
+    V, E = params["W"].shape
+    if dx.shape != (*tokens.shape, E):
+        raise ValueError(
+            f"dx has shape {dx.shape}, the embedding's output had {(*tokens.shape, E)}"
+        )
+    return {"W": sparse_rows_by_token(tokens.ravel(), dx.reshape(-1, E), V)}
+
+
+def dropout_forward(rng, x, rate):
+    """Return x with each number dropped to 0 with probability `rate`, the others divided by 1 - rate, and the cache.
+
+    Divided, so that the expectation of every number is unchanged and nothing needs scaling when the network is used
+    (Srivastava et al. 2014, section 10). For training only; a rate of 0 leaves x alone. Raises ValueError for a rate
+    outside [0, 1).
+    """
+    if not 0 <= rate < 1:
+        raise ValueError(f"the dropout rate is {rate}; it must be at least 0 and less than 1")
+    if rate == 0:
+        return x, None
+    scale = (rng.random(x.shape, dtype=np.float32) >= rate) / x.dtype.type(1 - rate)
+    return x * scale, scale
+
+
+def dropout_backward(dy, cache):
+    """Return dx: what was dropped gets no gradient, the rest is scaled as it was in forward."""
+    return dy if cache is None else dy * cache

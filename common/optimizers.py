@@ -1,10 +1,18 @@
-"""Gradient descent and its relatives; each updates nested dictionaries of arrays in place."""
+"""Gradient descent and its relatives; each updates nested dictionaries of arrays in place.
+
+A gradient may be SparseRows, the gradient of a lookup. Then an update is lazy: of the parameter, and of what the
+optimizer remembers about it, it reads and writes only the rows that the gradient has. For SGD that is the dense update
+exactly. For the others, a row that is not touched stands still, where a dense update would go on moving it by its
+momentum, and its moments do not decay; Adam's correction counts all updates, those that left the row alone included.
+"""
 
 import math
+from contextlib import contextmanager
 
 import numpy as np
 
 from common.params import flatten
+from common.sparse import SparseRows
 
 
 class NonFiniteGradient(ValueError):
@@ -20,7 +28,9 @@ def clip_by_global_norm(grads, max_norm):
     """
     if not max_norm > 0:
         raise ValueError(f"max_norm is {max_norm}; it must be positive")
-    arrays = flatten(grads)
+    arrays = {
+        name: g.values if isinstance(g, SparseRows) else g for name, g in flatten(grads).items()
+    }
     norm = math.sqrt(sum(_sum_of_squares(array) for array in arrays.values()))
     if not math.isfinite(norm):
         broken = [name for name, array in arrays.items() if not np.isfinite(array).all()]
@@ -47,7 +57,8 @@ class SGD:
 
     def update(self, params, grads):
         for _, p, g in _pairs(params, grads):
-            p -= self.learning_rate * g
+            with _touched(g, p) as (g, p):
+                p -= self.learning_rate * g
 
 
 class Momentum:
@@ -59,10 +70,10 @@ class Momentum:
 
     def update(self, params, grads):
         for name, p, g in _pairs(params, grads):
-            v = self.velocity.setdefault(name, np.zeros_like(p))
-            v *= self.momentum
-            v += g
-            p -= self.learning_rate * v
+            with _touched(g, p, _memory(self.velocity, name, p)) as (g, p, v):
+                v *= self.momentum
+                v += g
+                p -= self.learning_rate * v
 
 
 class RMSProp:
@@ -77,10 +88,10 @@ class RMSProp:
 
     def update(self, params, grads):
         for name, p, g in _pairs(params, grads):
-            s = self.mean_square.setdefault(name, np.zeros_like(p))
-            s *= self.decay
-            s += (1 - self.decay) * g * g
-            p -= self.learning_rate * g / (np.sqrt(s) + self.eps)
+            with _touched(g, p, _memory(self.mean_square, name, p)) as (g, p, s):
+                s *= self.decay
+                s += (1 - self.decay) * g * g
+                p -= self.learning_rate * g / (np.sqrt(s) + self.eps)
 
 
 class Adam:
@@ -99,21 +110,40 @@ class Adam:
         correction1 = 1 - self.beta1**self.step
         correction2 = 1 - self.beta2**self.step
         for name, p, g in pairs:
-            m = self.m.setdefault(name, np.zeros_like(p))
-            v = self.v.setdefault(name, np.zeros_like(p))
-            m *= self.beta1
-            change = (1 - self.beta1) * g
-            m += change
-            v *= self.beta2
-            np.multiply(g, g, out=change)
-            change *= 1 - self.beta2
-            v += change
-            # learning_rate * (m / correction1) / (sqrt(v / correction2) + eps), in one array and few passes over it
-            np.sqrt(v, out=change)
-            change += self.eps * math.sqrt(correction2)
-            np.divide(m, change, out=change)
-            change *= self.learning_rate * math.sqrt(correction2) / correction1
-            p -= change
+            m, v = _memory(self.m, name, p), _memory(self.v, name, p)
+            with _touched(g, p, m, v) as (g, p, m, v):
+                m *= self.beta1
+                change = (1 - self.beta1) * g
+                m += change
+                v *= self.beta2
+                np.multiply(g, g, out=change)
+                change *= 1 - self.beta2
+                v += change
+                # learning_rate * (m / correction1) / (sqrt(v / correction2) + eps): one array, few passes over it
+                np.sqrt(v, out=change)
+                change += self.eps * math.sqrt(correction2)
+                np.divide(m, change, out=change)
+                change *= self.learning_rate * math.sqrt(correction2) / correction1
+                p -= change
+
+
+def _memory(memories, name, p):
+    """Return what an optimizer remembers about a parameter, zeros at first."""
+    if name not in memories:
+        memories[name] = np.zeros(p.shape, p.dtype)  # not zeros_like, which writes to every row
+    return memories[name]
+
+
+@contextmanager
+def _touched(g, *arrays):
+    """Give the gradient and the arrays to work on in place: whole, or just the rows of a sparse gradient."""
+    if not isinstance(g, SparseRows):
+        yield g, *arrays
+        return
+    copies = [array[g.rows] for array in arrays]
+    yield g.values, *copies
+    for array, rows in zip(arrays, copies, strict=True):
+        array[g.rows] = rows
 
 
 def _pairs(params, grads):

@@ -11,6 +11,7 @@ that exist already. And what leaves the backward loop is computed for a block of
 import numpy as np
 
 from common.losses import check_tokens
+from common.sparse import sum_rows_by_token
 
 CACHED = 2**16  # numbers in an array that stays in the cache while a block of steps is computed
 
@@ -364,24 +365,6 @@ def _check_dh(dh, states):
     if dh.shape != states[1:].shape:
         raise ValueError(f"dh has shape {dh.shape}; the hidden states have {states[1:].shape}")
     return dh.shape
-
-
-def sum_rows_by_token(tokens, rows, vocabulary_size):
-    """Return the (V, H) sums of `rows` over equal tokens: what one_hot(tokens).T @ rows gives, without the product.
-
-    Of few tokens, each row is added by itself. Of many, sorting brings equal tokens together, and one sum takes all
-    their rows. (np.add.at and np.add.reduceat give the same, many times slower for wide rows.)
-    """
-    sums = np.zeros((vocabulary_size, rows.shape[1]), dtype=rows.dtype)
-    if len(tokens) <= vocabulary_size:
-        for token, row in zip(tokens.tolist(), rows, strict=True):
-            sums[token] += row
-    else:
-        order = np.argsort(tokens, kind="stable")
-        present, starts = np.unique(tokens[order], return_index=True)
-        for token, same in zip(present, np.split(order, starts[1:]), strict=True):
-            np.add.reduce(rows[same], axis=0, out=sums[token])
-    return sums
 
 
 def _check_input(params, x, mask):

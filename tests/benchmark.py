@@ -21,7 +21,7 @@ import tracemalloc  # noqa: E402
 
 import numpy as np  # noqa: E402
 
-from common import recurrent  # noqa: E402
+from common import recurrent, sparse  # noqa: E402
 from common.layers import init_linear, linear_backward, linear_forward  # noqa: E402
 from common.losses import softmax_cross_entropy  # noqa: E402
 from common.optimizers import Adam, clip_by_global_norm  # noqa: E402
@@ -76,7 +76,7 @@ def our_step(cell, V, E, H, tokens, targets):
             dtable = grads["Wx"] @ Wx.T
             grads["Wx"] = table.T @ grads["Wx"]
         else:
-            dtable = recurrent.sum_rows_by_token(tokens.ravel(), dx.reshape(-1, E), V)
+            dtable = sparse.sparse_rows_by_token(tokens.ravel(), dx.reshape(-1, E), V)
         grads = {"embedding": dtable, "cell": grads, "output": output_grads}
         clip_by_global_norm(grads, 1.0)
         optimizer.update(params, grads)

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from common import recurrent
+from common import recurrent, sparse
 from common.gradient_check import check_gradients
 from common.recurrent import init_gru, init_lstm, init_rnn
 
@@ -373,7 +373,7 @@ def test_sum_rows_by_token_is_the_product_with_one_hot_rows(vocabulary_size, cou
     rng = np.random.default_rng(0)
     tokens, rows = rng.integers(vocabulary_size, size=count), rng.normal(size=(count, 5))
     expected = np.eye(vocabulary_size)[tokens].T @ rows
-    assert_close([recurrent.sum_rows_by_token(tokens, rows, vocabulary_size)], [expected])
+    assert_close([sparse.sum_rows_by_token(tokens, rows, vocabulary_size)], [expected])
 
 
 @pytest.mark.parametrize(
