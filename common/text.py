@@ -1,10 +1,19 @@
 """From a text file to the integer batches that a language model reads."""
 
+import re
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 DATA = Path(__file__).resolve().parent.parent / "data"
+
+_MARK = r"[!-/:-@\[-`{-~\u00a1-\u00bf\u2010-\u205e\u3001-\u303f\uff01-\uff0f\uff1a-\uff20]"
+_LETTERS = (
+    rf"(?:(?!{_MARK})\S)+"  # whatever is neither space nor mark, so that every script has words
+)
+_TOKEN = re.compile(rf"\n+|{_LETTERS}(?:['\u2019-]{_LETTERS})*|{_MARK}")
+_OPENING, _CLOSING = "([{\u201c\u00ab\u00bf\u00a1", ".,;:!?)]}'\u2019\u201d\u00bb\u2026"
 
 
 def load_corpus(source):
@@ -52,36 +61,100 @@ def split_documents(text, separator="\n\n", every=10):
     return separator.join(training) + separator, separator.join(validation) + separator
 
 
-class Vocabulary:
-    """The distinct tokens of a text, sorted, numbered from 0. A string is a sequence of characters."""
+def split_words(text):
+    """Return the words of a text in lower case, and its punctuation marks and line ends as tokens of their own.
 
-    def __init__(self, tokens):
-        self.tokens = sorted(set(tokens))
-        if not self.tokens:
+    An apostrophe or a hyphen between letters belongs to the word: "don't", "half-acre".
+    """
+    return [
+        token[:1] if token.startswith("\n") else token for token in _TOKEN.findall(text.lower())
+    ]
+
+
+def join_words(tokens):
+    """Return a text to look at: spaces and capital letters where English has them, nothing for "<sos>" and "<eos>".
+
+    split_words(join_words(tokens)) gives back the tokens of any text. Which letters were capitals, it cannot know.
+    """
+    text, glued, quoted, sentence_starts = "", True, False, True
+    for token in tokens:
+        if token in ("<sos>", "<eos>"):
+            continue
+        opens = token in _OPENING or (token == '"' and not quoted)
+        closes = token in _CLOSING or (token == '"' and quoted)
+        if not (glued or closes or token == "\n"):
+            text += " "
+        capital = token == "i" or token.startswith("i'") or (sentence_starts and token != "<unk>")
+        text += token.capitalize() if capital else token
+        glued = opens or token == "\n"
+        if token == "\n":
+            quoted, sentence_starts = False, True
+        elif token == '"':
+            quoted = not quoted
+        elif token in (".", "!", "?"):
+            sentence_starts = True
+        elif token[0].isalnum() or token == "<unk>":
+            sentence_starts = False
+    return text
+
+
+def word_stream(text, separator="\n\n"):
+    """Return the words of all documents, one after the other, each between "<sos>" and "<eos>"."""
+    documents = [document for document in text.strip("\n").split(separator) if document.strip()]
+    return [token for document in documents for token in ("<sos>", *split_words(document), "<eos>")]
+
+
+class Vocabulary:
+    """The distinct tokens of a text, numbered from 0. A string is a sequence of characters.
+
+    special        tokens that come first, in this order, whether or not they occur
+    minimum_count  a token that occurs less often is left out, and read as "<unk>", which must then be special
+    """
+
+    def __init__(self, tokens, special=(), minimum_count=1):
+        counts = Counter(tokens)
+        if minimum_count > 1 and "<unk>" not in special:
+            raise ValueError(
+                f'minimum_count {minimum_count} leaves tokens out; they need "<unk>" among `special`'
+            )
+        enough = {token for token, count in counts.items() if count >= minimum_count}
+        self.tokens = [*special, *sorted(enough - set(special))]
+        if not counts:
             raise ValueError("a vocabulary needs at least one token; the text is empty")
         self.ids = {token: i for i, token in enumerate(self.tokens)}
 
     def __len__(self):
         return len(self.tokens)
 
-    def encode(self, tokens):
-        """Return the ids (N,) of a sequence of tokens; raises ValueError naming every unknown one."""
-        unknown = sorted(set(tokens) - self.ids.keys())
-        if unknown:
-            raise ValueError(
-                f"not in the vocabulary: {', '.join(map(repr, unknown))}; "
-                f"the {len(self)} tokens allowed are {''.join(map(str, self.tokens))!r}"
-            )
-        return np.array([self.ids[token] for token in tokens], dtype=np.int64)
+    def unknown(self, tokens):
+        """Return the distinct tokens that are not in the vocabulary, sorted."""
+        return sorted(set(tokens) - self.ids.keys())
 
-    def decode(self, ids):
-        """Return the text that a sequence of ids spells; raises ValueError for an id out of range."""
+    def encode(self, tokens):
+        """Return the ids (N,) of a sequence of tokens; an unknown one gets that of "<unk>".
+
+        Where the vocabulary has no "<unk>", raises ValueError naming every unknown token.
+        """
+        if "<unk>" not in self.ids and self.unknown(tokens):
+            raise ValueError(
+                f"not in the vocabulary: {', '.join(map(repr, self.unknown(tokens)))}; "
+                f"the {len(self)} tokens allowed are {''.join(map(str, self.tokens))[:200]!r}"
+            )
+        unknown = self.ids.get("<unk>")
+        return np.array([self.ids.get(token, unknown) for token in tokens], dtype=np.int64)
+
+    def tokens_at(self, ids):
+        """Return the list of tokens that ids stand for; raises ValueError for an id out of range."""
         outside = sorted({int(i) for i in ids if not 0 <= i < len(self)})
         if outside:
             raise ValueError(
                 f"ids {outside} are not in the vocabulary: 0 to {len(self) - 1} are allowed"
             )
-        return "".join(self.tokens[i] for i in ids)
+        return [self.tokens[i] for i in ids]
+
+    def decode(self, ids):
+        """Return the text that ids of characters spell; for words, see tokens_at and join_words."""
+        return "".join(self.tokens_at(ids))
 
 
 def language_model_batches(ids, batch_size, sequence_length):
