@@ -17,35 +17,76 @@ def ngram_probabilities(training_ids, ids, order, vocabulary_size):
     """
     p = np.full(len(ids) - 1, 1 / vocabulary_size)
     for n in range(1, order + 1):
-        contexts, tokens = _windows(training_ids, n, vocabulary_size)
-        grams, gram_counts = np.unique(contexts * vocabulary_size + tokens, return_counts=True)
-        seen, context_counts = np.unique(contexts, return_counts=True)
-        distinct = np.unique(grams // vocabulary_size, return_counts=True)[1]
-
-        asked_contexts, asked_tokens = _windows(ids, n, vocabulary_size)
-        if n == 1:
-            asked_contexts, asked_tokens = asked_contexts[1:], asked_tokens[1:]
-        count = _look_up(asked_contexts * vocabulary_size + asked_tokens, grams, gram_counts)
-        total = _look_up(asked_contexts, seen, context_counts)
-        kinds = _look_up(asked_contexts, seen, distinct)
-        lower = p[max(n - 2, 0) :]
-        p[max(n - 2, 0) :] = np.where(
+        table = _count(_grams(training_ids, n, vocabulary_size), vocabulary_size)
+        count, total, kinds, lower = _ask(table, ids, n, vocabulary_size, p)
+        lower[:] = np.where(
             total > 0, (count + kinds * lower) / np.maximum(total + kinds, 1), lower
         )
     return p
 
 
-def _windows(ids, n, vocabulary_size):
-    """Return one integer for each context of n - 1 tokens, and the token that follows it."""
+def kneser_ney_probabilities(training_ids, ids, order, vocabulary_size):
+    """Return the probability (N - 1,) of every token of `ids` but the first, given the tokens before it.
+
+    Interpolated Kneser-Ney smoothing (Kneser and Ney 1995; Chen and Goodman 1998, section 2.7). Starting from the
+    uniform distribution, each order n = 1 ... `order` takes a discount D from every count and gives what it has taken
+    to the order below:
+
+        p_n(w | context) = (max(count(context w) - D, 0) + D distinct(context) p_(n-1)(w)) / count(context)
+
+    Only the highest order counts how often an n-gram occurs; below it, an n-gram counts once for each distinct
+    token that it follows. D = n1 / (n1 + 2 n2) of each order, where n1 and n2 are the numbers of n-grams counted
+    once and twice (Ney, Essen and Kneser 1994); 1/2 where there are none of either.
+    Raises ValueError where n-grams of that order cannot be numbered with 64 bits.
+    """
+    p = np.full(len(ids) - 1, 1 / vocabulary_size)
+    for n in range(1, order + 1):
+        if n == order:
+            grams = _grams(training_ids, n, vocabulary_size)
+        else:
+            grams = np.unique(_grams(training_ids, n + 1, vocabulary_size)) % vocabulary_size**n
+        table = _count(grams, vocabulary_size)
+        once, twice = (np.sum(table[1] == k) for k in (1, 2))
+        D = once / (once + 2 * twice) if once and twice else 0.5
+        count, total, kinds, lower = _ask(table, ids, n, vocabulary_size, p)
+        lower[:] = np.where(
+            total > 0,
+            (np.maximum(count - D, 0) + D * kinds * lower) / np.maximum(total, 1),
+            lower,
+        )
+    return p
+
+
+def _grams(ids, n, vocabulary_size):
+    """Return one integer for each n-gram, in order: its tokens are the digits in base V."""
     if vocabulary_size**n > 2**62:
         raise ValueError(
             f"{vocabulary_size} tokens to the power {n} do not fit an integer; use a lower order"
         )
-    tokens = ids[n - 1 :]
-    contexts = np.zeros(len(tokens), dtype=np.int64)
-    for k in range(n - 1):
-        contexts = contexts * vocabulary_size + ids[k : k + len(tokens)]
-    return contexts, tokens
+    grams = np.zeros(max(len(ids) - n + 1, 0), dtype=np.int64)
+    for k in range(n):
+        grams = grams * vocabulary_size + ids[k : k + len(grams)]
+    return grams
+
+
+def _count(grams, vocabulary_size):
+    """Return the distinct n-grams with their counts, and their contexts with their counts and distinct successors."""
+    distinct_grams, gram_counts = np.unique(grams, return_counts=True)
+    contexts, context_counts = np.unique(grams // vocabulary_size, return_counts=True)
+    successors = np.unique(distinct_grams // vocabulary_size, return_counts=True)[1]
+    return distinct_grams, gram_counts, contexts, context_counts, successors
+
+
+def _ask(table, ids, n, vocabulary_size, p):
+    """Return count(context w), count(context), distinct(context) for every token with n - 1 before it, and the view of
+    p, the estimates so far, that belongs to these tokens."""
+    distinct_grams, gram_counts, contexts, context_counts, successors = table
+    asked = _grams(ids, n, vocabulary_size)[1 if n == 1 else 0 :]
+    asked_contexts = asked // vocabulary_size
+    count = _look_up(asked, distinct_grams, gram_counts)
+    total = _look_up(asked_contexts, contexts, context_counts)
+    kinds = _look_up(asked_contexts, contexts, successors)
+    return count, total, kinds, p[max(n - 2, 0) :]
 
 
 def _look_up(keys, sorted_keys, values):
