@@ -52,11 +52,12 @@ def entropy(p):
     return -np.sum(p * np.log2(np.where(p > 0, p, 1)), axis=-1)
 
 
-def generate(next_logits, prompt, length, choose):
+def generate(next_logits, prompt, length, choose, stop=None):
     """Return a list of `length` new token ids that continue `prompt`, a non-empty sequence of ids.
 
     next_logits(ids, state) -> logits (V,), state    reads ids (T,), from state None at first
     choose(logits) -> id                             greedy, or a sampler with its settings filled in
+    stop                                             an id that ends the text; it is the last one returned
     """
     if len(prompt) == 0:
         raise ValueError("the prompt is empty; give at least one token to start from")
@@ -64,5 +65,7 @@ def generate(next_logits, prompt, length, choose):
     for _ in range(length):
         logits, state = next_logits(unread, state)
         written.append(choose(logits))
+        if written[-1] == stop:
+            break
         unread = np.array(written[-1:])
     return written

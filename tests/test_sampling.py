@@ -179,6 +179,19 @@ def test_generate_may_write_nothing():
     assert generate(counting_model([]), [0], 0, greedy) == []
 
 
+@pytest.mark.parametrize(
+    "stop, written", [(3, [2, 3]), (2, [2]), (0, [2, 3, 4, 0]), (9, [2, 3, 4, 0, 1])]
+)
+def test_generate_ends_after_the_stop_token_and_keeps_it(stop, written):
+    calls = []
+    assert generate(counting_model(calls), [1], 5, greedy, stop=stop) == written
+    assert len(calls) == len(written)
+
+
+def test_a_stop_token_in_the_prompt_does_not_end_the_text():
+    assert generate(counting_model([]), [3, 1], 3, greedy, stop=3) == [2, 3]
+
+
 @pytest.mark.parametrize("prompt", [[], np.array([], int)])
 def test_generate_refuses_an_empty_prompt(prompt):
     with pytest.raises(ValueError, match="the prompt is empty; give at least one token"):
