@@ -1,7 +1,11 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from common.tasks import counted_strings, marked_recall
+from common.dates import human_date
+from common.tasks import addition, counted_strings, distinct_splits, marked_recall, reversal
+from common.translation import translation
 
 
 def test_the_marked_symbol_is_the_answer_at_the_question():
@@ -50,3 +54,93 @@ def test_every_length_from_one_to_the_longest_occurs():
 def test_the_question_alone_is_masked_and_all_else_is_zero():
     _, targets, mask = marked_recall(np.random.default_rng(0), 5, lag=2)
     assert not targets[:-1].any() and mask[-1].tolist() == [1] * 5
+
+
+@given(st.integers(0, 2**32), st.integers(1, 9), st.integers(1, 26))
+def test_the_target_is_the_source_backwards(seed, longest, letters):
+    source, target = reversal(np.random.default_rng(seed), longest, letters)
+    assert "".join(target) == "".join(source)[::-1]
+    assert 1 <= len(source) <= longest
+    assert set(source) <= set("abcdefghijklmnopqrstuvwxyz"[:letters])
+    assert (source, target) == reversal(np.random.default_rng(seed), longest, letters)
+
+
+def test_every_length_and_every_letter_occurs():
+    rng = np.random.default_rng(0)
+    sources = [reversal(rng, longest=4, letters=3)[0] for _ in range(200)]
+    assert {len(source) for source in sources} == {1, 2, 3, 4}
+    assert {letter for source in sources for letter in source} == {"a", "b", "c"}
+    assert len({letter for _ in range(100) for letter in reversal(rng, 4)[0]}) == 10
+
+
+@given(st.integers(0, 2**32), st.integers(1, 18))
+def test_sums_are_right_and_have_no_leading_zeros(seed, digits):
+    source, target = addition(np.random.default_rng(seed), digits)
+    numbers = "".join(source).split("+")
+    assert int("".join(target)) == sum(map(int, numbers))
+    assert all(str(int(number)) == number and len(number) <= digits for number in numbers)
+    assert all(len(character) == 1 for character in source + target)
+
+
+def test_numbers_of_every_count_of_digits_are_as_frequent():
+    rng = np.random.default_rng(0)
+    numbers = [n for _ in range(600) for n in "".join(addition(rng)[0]).split("+")]
+    shares = [np.mean([len(number) == n for number in numbers]) for n in (1, 2, 3)]
+    assert np.allclose(shares, 1 / 3, atol=0.05)
+    one_digit = {"".join(addition(rng, 1)[0]) for _ in range(2000)}
+    assert len(one_digit) == 100
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda rng: reversal(rng, 0), "longest is 0"),
+        (lambda rng: reversal(rng, 3, letters=0), "letters is 0"),
+        (lambda rng: reversal(rng, 3, letters=27), "letters is 27"),
+        (lambda rng: addition(rng, 0), "digits is 0"),
+        (lambda rng: addition(rng, 19), "digits is 19"),
+    ],
+)
+def test_sizes_out_of_range_are_refused(draw, message):
+    with pytest.raises(ValueError, match=message):
+        draw(np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("draw", [lambda rng: reversal(rng, 6), addition, human_date, translation])
+def test_splits_are_distinct_disjoint_and_reproducible(draw):
+    splits = distinct_splits(draw, np.random.default_rng(1), (300, 20, 50))
+    assert [len(split) for split in splits] == [300, 20, 50]
+    sources = [tuple(example[0]) for split in splits for example in split]
+    assert len(set(sources)) == 370
+    assert splits == distinct_splits(draw, np.random.default_rng(1), (300, 20, 50))
+    assert splits != distinct_splits(draw, np.random.default_rng(2), (300, 20, 50))
+
+
+def test_a_task_can_be_used_up_but_not_more():
+    def draw(rng):
+        return reversal(rng, longest=2, letters=3)
+
+    splits = distinct_splits(draw, np.random.default_rng(0), (8, 4))
+    assert len({"".join(source) for split in splits for source, _ in split}) == 12
+    with pytest.raises(ValueError, match=r"13 distinct .*, 9 \+ 4, .* the 12 that there are"):
+        distinct_splits(draw, np.random.default_rng(0), (9, 4))
+
+
+def test_rare_examples_are_as_frequent_in_every_split():
+    def draw(rng):
+        return reversal(rng, longest=3, letters=10)
+
+    for seed in range(3):
+        splits = distinct_splits(draw, np.random.default_rng(seed), (400, 400))
+        lengths = [np.mean([len(source) for source, _ in split]) for split in splits]
+        assert abs(lengths[0] - lengths[1]) < 0.1
+
+
+@pytest.mark.parametrize("sizes", [(), (5, -1)])
+def test_sizes_below_zero_are_refused(sizes):
+    with pytest.raises(ValueError, match="one or more whole numbers, none below 0"):
+        distinct_splits(addition, np.random.default_rng(0), sizes)
+
+
+def test_a_split_may_be_empty():
+    assert list(map(len, distinct_splits(addition, np.random.default_rng(0), (3, 0)))) == [3, 0]
