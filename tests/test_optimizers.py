@@ -1,4 +1,5 @@
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -6,7 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from common.checkpoint import load_params
 from common.optimizers import SGD, Adam, Momentum, NonFiniteGradient, RMSProp, clip_by_global_norm
+from common.sparse import SparseRows, sparse_rows_by_token
+from tests.reference.generate import HERE, draw_lookups, sparse_adam_answers
 
 any_grads = st.dictionaries(
     st.sampled_from(["Wx", "Wh", "b"]),
@@ -90,6 +94,10 @@ def test_updates_are_in_place_keep_the_dtype_and_leave_the_gradient_alone(kind, 
         ({"a": np.ones(2), "B": np.ones(3)}, "same names; only one side has B, b"),
         ({"a": np.ones(2), "b": np.ones(1)}, r"b has shape \(3,\), its gradient \(1,\)"),
         ({"a": np.ones(2), "b": np.ones((3, 1))}, r"b has shape \(3,\), its gradient \(3, 1\)"),
+        (
+            {"a": np.ones(2), "b": SparseRows(np.array([0]), np.ones((1, 1)), (3, 1))},
+            r"b has shape \(3,\), its gradient \(3, 1\)",
+        ),
     ],
 )
 @pytest.mark.parametrize("kind", [SGD, Momentum, RMSProp, Adam])
@@ -175,3 +183,132 @@ def test_a_large_but_finite_gradient_is_clipped():
     grads = {"w": np.full(4, 1e20, np.float32)}
     assert clip_by_global_norm(grads, 1.0) == pytest.approx(2e20)
     assert grads["w"] == pytest.approx(0.5)
+
+
+def touch(rng, rows, shape, dtype=np.float64):
+    """Return a gradient of these rows, and the same as a whole array."""
+    sparse = SparseRows(np.array(rows), rng.normal(size=(len(rows), shape[1])).astype(dtype), shape)
+    return sparse, sparse.to_dense()
+
+
+def memories(optimizer):
+    """Return the arrays (V, E) that an optimizer remembers about the parameter w."""
+    return [memory["w"] for memory in vars(optimizer).values() if isinstance(memory, dict)]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", [SGD, Momentum, RMSProp, Adam])
+def test_a_sparse_update_is_the_dense_one_for_rows_touched_at_every_step(kind, dtype):
+    rng, always = np.random.default_rng(0), [1, 4]
+    lazy = {"w": rng.normal(size=(6, 3)).astype(dtype)}
+    whole, reference = {"w": lazy["w"].copy()}, lazy["w"]
+    sparse_optimizer, dense_optimizer = kind(0.1), kind(0.1)
+    for step in range(5):
+        sparse, dense = touch(rng, sorted({*always, step}), (6, 3), dtype)
+        values = sparse.values.copy()
+        sparse_optimizer.update(lazy, {"w": sparse})
+        dense_optimizer.update(whole, {"w": dense})
+        assert np.array_equal(sparse.values, values)
+    rows = slice(None) if kind is SGD else always  # only SGD leaves rows without a gradient alone
+    assert np.array_equal(lazy["w"][rows], whole["w"][rows])
+    assert lazy["w"] is reference and reference.dtype == dtype
+
+
+@pytest.mark.parametrize("kind", [SGD, Momentum, RMSProp, Adam])
+def test_rows_that_are_not_touched_stand_still_and_so_does_their_memory(kind):
+    rng, optimizer = np.random.default_rng(0), kind(0.1)
+    params = {"w": rng.normal(size=(6, 3))}
+    optimizer.update(params, {"w": rng.normal(size=(6, 3))})  # all rows have a history
+    before = [array.copy() for array in (params["w"], *memories(optimizer))]
+    optimizer.update(params, {"w": touch(rng, [0, 3], (6, 3))[0]})
+    assert len(before) == {SGD: 1, Adam: 3}.get(kind, 2)
+    for array, old in zip((params["w"], *memories(optimizer)), before, strict=True):
+        changed = np.flatnonzero((array != old).all(axis=1))
+        assert changed.tolist() == [0, 3]
+        assert np.array_equal(np.delete(array, changed, axis=0), np.delete(old, changed, axis=0))
+
+
+@pytest.mark.parametrize("kind", [SGD, Momentum, RMSProp, Adam])
+def test_sparse_and_dense_gradients_live_in_one_dictionary(kind):
+    rng, optimizer, apart = np.random.default_rng(0), kind(0.1), (kind(0.1), kind(0.1))
+    params = {"embedding": {"w": rng.normal(size=(4, 2))}, "b": rng.normal(size=3)}
+    one, other = {"w": params["embedding"]["w"].copy()}, {"b": params["b"].copy()}
+    for rows in ([0, 2], [2, 3], [1]):
+        grads = {"embedding": {"w": touch(rng, rows, (4, 2))[0]}, "b": rng.normal(size=3)}
+        optimizer.update(params, grads)
+        apart[0].update(one, grads["embedding"])
+        apart[1].update(other, {"b": grads["b"]})
+    assert np.array_equal(params["embedding"]["w"], one["w"])
+    assert np.array_equal(params["b"], other["b"])
+
+
+def assert_equals_sparse_adam(lookups, tables):
+    """SparseAdam adds eps before it corrects for the start at zero, we after (Kingma and Ba 2015, algorithm 1, and
+    torch.optim.Adam); so eps is too small here for either to matter."""
+    params, optimizer = {"w": np.array(lookups["table"])}, Adam(0.05, eps=1e-16)
+    for tokens, dx, table in zip(lookups["tokens"], lookups["dx"], tables, strict=True):
+        optimizer.update(params, {"w": sparse_rows_by_token(tokens, dx, len(table))})
+        np.testing.assert_allclose(params["w"], table, rtol=1e-12, atol=1e-12)
+
+
+def test_adam_gives_the_committed_tables_of_sparse_adam():
+    lookups = load_params(HERE / "sparse_adam.safetensors")
+    tables, tokens = lookups["tables"], lookups["tokens"]
+    assert_equals_sparse_adam(lookups, tables)
+    # what makes them a proof: tokens that repeat, rows that pause, and rows first touched late
+    assert any(len(set(step.tolist())) < len(step) for step in tokens)
+    still = (np.diff(tables, axis=0) == 0).all(axis=2)
+    assert still.any(axis=0).all() and not still.all(axis=0).any()
+    assert (tables[:2] == lookups["table"]).all(axis=(0, 2)).any()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_adam_is_sparse_adam_where_that_is_installed(seed):
+    pytest.importorskip("torch")
+    lookups = draw_lookups(np.random.default_rng(seed), steps=200, N=8, V=40, E=5)
+    assert_equals_sparse_adam(lookups, sparse_adam_answers(lookups))
+
+
+def test_sparse_adam_gives_the_committed_tables_again():
+    pytest.importorskip("torch")
+    lookups = load_params(HERE / "sparse_adam.safetensors")
+    np.testing.assert_allclose(sparse_adam_answers(lookups), lookups["tables"], rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [SGD, Momentum, RMSProp, Adam])
+def test_an_update_needs_memory_for_the_rows_it_touches_not_for_the_table(kind):
+    V, E, optimizer = 2**18, 4, kind(0.1)
+    params, rng = {"w": np.ones((V, E), np.float32)}, np.random.default_rng(0)
+    grads = {"w": touch(rng, range(0, V, V // 10), (V, E), np.float32)[0]}
+    optimizer.update(params, grads)  # the first one makes the memories
+    tracemalloc.start()
+    try:
+        clip_by_global_norm(grads, 1e-3)
+        optimizer.update(params, grads)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < params["w"].nbytes / 100
+
+
+@given(any_grads, st.floats(1e-2, 1e3), st.sets(st.integers(0, 9), min_size=1), st.data())
+def test_clipping_sparse_and_dense_together_is_clipping_all_as_dense(grads, max_norm, rows, data):
+    values = data.draw(arrays(np.float64, (len(rows), 2), elements=st.floats(-1e3, 1e3)))
+    sparse = SparseRows(np.array(sorted(rows)), values, (10, 2))
+    mixed = {"embedding": {"w": sparse}, "rest": grads}
+    dense = {
+        "embedding": {"w": sparse.to_dense()},
+        "rest": {s: g.copy() for s, g in grads.items()},
+    }
+    norm = clip_by_global_norm(mixed, max_norm)
+    assert norm == pytest.approx(clip_by_global_norm(dense, max_norm), rel=1e-12)
+    assert mixed["embedding"]["w"] is sparse and sparse.values is values
+    np.testing.assert_allclose(sparse.to_dense(), dense["embedding"]["w"], rtol=1e-12)
+    for name, g in grads.items():
+        np.testing.assert_allclose(g, dense["rest"][name], rtol=1e-12)
+
+
+def test_clipping_names_a_sparse_gradient_that_is_not_finite():
+    grads = {"embedding": {"w": SparseRows(np.array([3]), np.array([[np.nan]]), (5, 1))}}
+    with pytest.raises(NonFiniteGradient, match=r"the gradient of embedding\.w is not finite"):
+        clip_by_global_norm(grads, 1.0)

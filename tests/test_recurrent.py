@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from common import recurrent, sparse
+from common import recurrent
 from common.gradient_check import check_gradients
 from common.recurrent import init_gru, init_lstm, init_rnn
 
@@ -366,14 +366,6 @@ def test_a_ragged_batch_is_every_sequence_alone_at_its_own_length(cell):
         for name in summed:
             summed[name] += alone_grads[name]
     assert_close([grads[name] for name in summed], summed.values())
-
-
-@pytest.mark.parametrize("vocabulary_size, count", [(7, 3), (7, 7), (7, 50), (1, 4)])
-def test_sum_rows_by_token_is_the_product_with_one_hot_rows(vocabulary_size, count):
-    rng = np.random.default_rng(0)
-    tokens, rows = rng.integers(vocabulary_size, size=count), rng.normal(size=(count, 5))
-    expected = np.eye(vocabulary_size)[tokens].T @ rows
-    assert_close([sparse.sum_rows_by_token(tokens, rows, vocabulary_size)], [expected])
 
 
 @pytest.mark.parametrize(

@@ -213,6 +213,27 @@ def _onnx_model(cell, hidden_size, dtype):
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
 
 
+def draw_lookups(rng, steps=20, N=6, V=9, E=3):
+    """Return a table (V, E), and for each step the tokens (N,) looked up and the gradients (N, E) of their vectors."""
+    lookups = {"table": rng.normal(size=(V, E)), "dx": rng.normal(size=(steps, N, E))}
+    return lookups | {"tokens": rng.integers(V, size=(steps, N))}
+
+
+def sparse_adam_answers(lookups, learning_rate=0.05, eps=1e-16):
+    """Return the table after each step of torch.optim.SparseAdam: (steps, V, E)."""
+    import torch
+
+    table = torch.nn.Parameter(torch.tensor(lookups["table"]))
+    optimizer, tables = torch.optim.SparseAdam([table], lr=learning_rate, eps=eps), []
+    for tokens, dx in zip(lookups["tokens"], lookups["dx"], strict=True):
+        table.grad = torch.sparse_coo_tensor(
+            tokens[None], torch.tensor(dx), table.shape, check_invariants=True
+        )
+        optimizer.step()
+        tables.append(table.detach().numpy().copy())
+    return np.stack(tables)
+
+
 # name: (how it answers, the cells it has, the kinds of problem it can solve)
 ORACLES = {
     "torch": (torch_answers, ("rnn", "lstm", "gru_after"), KINDS[:3]),
@@ -235,6 +256,9 @@ def main():
     for oracle, (answers, cells, kinds) in ORACLES.items():
         solved = {c: {kind: answers(c, problems[c][kind]) for kind in kinds} for c in cells}
         save_params(HERE / f"{oracle}.safetensors", solved)
+    lookups = draw_lookups(np.random.default_rng(1))
+    tables = sparse_adam_answers(lookups)
+    save_params(HERE / "sparse_adam.safetensors", lookups | {"tables": tables})
     versions = {name: version(name) for name in ("numpy", *ORACLES)}
     (HERE / "versions.json").write_text(json.dumps(versions, indent=2) + "\n", encoding="utf-8")
 
