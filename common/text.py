@@ -8,12 +8,18 @@ import numpy as np
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 
-_MARK = r"[!-/:-@\[-`{-~\u00a1-\u00bf\u2010-\u205e\u3001-\u303f\uff01-\uff0f\uff1a-\uff20]"
+_MARK = (  # the second line: Greek, Arabic and Devanagari
+    r"[!-/:-@\[-`{-~\u00a1-\u00bf\u2010-\u205e\u3001-\u303f\uff01-\uff0f\uff1a-\uff20"
+    r"\u037e\u0387\u060c\u061b\u061f\u06d4\u0964\u0965]"
+)
 _LETTERS = (
     rf"(?:(?!{_MARK})\S)+"  # whatever is neither space nor mark, so that every script has words
 )
-_TOKEN = re.compile(rf"\n+|{_LETTERS}(?:['\u2019-]{_LETTERS})*|{_MARK}")
-_OPENING, _CLOSING = "([{\u201c\u00ab\u00bf\u00a1", ".,;:!?)]}'\u2019\u201d\u00bb\u2026"
+_TOKEN = re.compile(rf"\n\s*|{_LETTERS}(?:['\u2019-]{_LETTERS})*|{_MARK}")
+_OPENING = "([{\u201c\u00ab\u00bf\u00a1"
+_CLOSING = (
+    ".,;:!?)]}'\u2019\u201d\u00bb\u2026\u00b7\u037e\u0387\u060c\u061b\u061f\u06d4\u0964\u0965"
+)
 
 
 def load_corpus(source):
@@ -85,7 +91,8 @@ def join_words(tokens):
         if not (glued or closes or token == "\n"):
             text += " "
         capital = token == "i" or token.startswith("i'") or (sentence_starts and token != "<unk>")
-        text += token.capitalize() if capital else token
+        reversible = token.capitalize().lower() == token  # not so for "ß", whose capital is "SS"
+        text += token.capitalize() if capital and reversible else token
         glued = opens or token == "\n"
         if token == "\n":
             quoted, sentence_starts = False, True
@@ -100,7 +107,7 @@ def join_words(tokens):
 
 def word_stream(text, separator="\n\n"):
     """Return the words of all documents, one after the other, each between "<sos>" and "<eos>"."""
-    documents = [document for document in text.strip("\n").split(separator) if document.strip()]
+    documents = [document.strip() for document in text.split(separator) if document.strip()]
     return [token for document in documents for token in ("<sos>", *split_words(document), "<eos>")]
 
 

@@ -3,7 +3,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.text import DATA, Vocabulary, language_model_batches, load_corpus, split_documents
+from common.text import (
+    DATA,
+    Vocabulary,
+    join_words,
+    language_model_batches,
+    load_corpus,
+    split_documents,
+    split_words,
+    word_stream,
+)
 
 shapes = st.tuples(st.integers(1, 5), st.integers(1, 7))
 
@@ -118,6 +127,102 @@ def test_of_few_documents_the_last_tenth_is_kept(length, kept):
     assert len(validation) == kept
 
 
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ('"I don\'t," he said.', ['"', "i", "don't", ",", '"', "he", "said", "."]),
+        ("a half-acre -- well", ["a", "half-acre", "-", "-", "well"]),
+        ("the dogs' 'tis", ["the", "dogs", "'", "'", "tis"]),
+        ("rock'n'roll in 1815", ["rock'n'roll", "in", "1815"]),
+        ("The Crow\nA crow\n\n \nsat\n", ["the", "crow", "\n", "a", "crow", "\n", "sat", "\n"]),
+        ("x\t\u00a0 y", ["x", "y"]),
+        ("L'été, aujourd’hui…", ["l'été", ",", "aujourd’hui", "…"]),
+        ("e\u0301te\u0301", ["e\u0301te\u0301"]),
+        ("«¿Qué?»", ["«", "¿", "qué", "?", "»"]),
+        ("Ὁ κόραξ· τί;", ["ὁ", "κόραξ", "·", "τί", ";"]),
+        ("नमस्ते दुनिया।", ["नमस्ते", "दुनिया", "।"]),
+        ("الغراب، والجرة؟", ["الغراب", "،", "والجرة", "؟"]),
+        ("烏鴉。", ["烏鴉", "。"]),
+        ("<unk>", ["<", "unk", ">"]),
+        ("", []),
+        (" ", []),
+    ],
+)
+def test_words_marks_and_line_ends_are_tokens(text, words):
+    assert split_words(text) == words
+    assert split_words(join_words(words)) == words
+
+
+any_text = st.text() | st.text("aBiß'-\"‘’“”«(.,!;।· \n\tΣσςǅİ\u0301_<>")
+
+
+@given(any_text)
+def test_words_joined_are_split_into_the_same_words(text):
+    words = split_words(text)
+    assert split_words(join_words(words)) == words
+
+
+@given(any_text)
+def test_splitting_loses_nothing_but_capitals_and_the_kind_and_number_of_spaces(text):
+    assert "".join("".join(split_words(text)).split()) == "".join(text.lower().split())
+    assert not any(word != "\n" and word.split() != [word] for word in split_words(text))
+
+
+@pytest.mark.parametrize(
+    "words, text",
+    [
+        (["<sos>", "a", "crow", ",", "thirsty", ".", "<eos>"], "A crow, thirsty."),
+        (['"', "no", "!", '"', "he", "said", ".", '"', "no", '"'], '"No!" He said. "No"'),
+        (["(", "a", ")", "[", "b", "]", "«", "c", "»", "“", "d", "”"], "(A) [b] «c» “d”"),
+        (['"', "a", "\n", '"', "b"], '"A\n"B'),
+        (["then", "i", "and", "i'm", "and", "in", "?", "yes"], "Then I and I'm and in? Yes"),
+        (["<unk>", "cried", ".", "<unk>", "ran", ";", "so"], "<unk> cried. <unk> ran; so"),
+        (["-", "a", "b"], "- A b"),
+        (["été", "\n", "ßa", "c"], "Été\nßa c"),
+        (["ab", "<eos>", "<sos>", "c"], "Ab c"),
+        ([], ""),
+    ],
+)
+def test_words_are_joined_as_english_writes_them(words, text):
+    assert join_words(words) == text
+
+
+def without_blank_lines(text):
+    return "\n".join(line for line in text.split("\n") if line)
+
+
+@pytest.mark.parametrize("name, different", [("fables", 1), ("thirsty_crow", 0), ("dinosaurs", 0)])
+def test_the_corpora_come_back_but_for_blank_lines_and_one_opening_single_quote(name, different):
+    text = load_corpus(name)
+    words = split_words(text)
+    joined = join_words(words)
+    assert split_words(joined) == words
+    lines, again = (without_blank_lines(t).split("\n") for t in (text.lower(), joined.lower()))
+    pairs = [(line, other) for line, other in zip(lines, again, strict=True) if line != other]
+    assert len(pairs) == different
+    assert all(line.replace(", '", ",' ") == other for line, other in pairs)
+
+
+def test_a_stream_of_words_has_every_document_between_sos_and_eos():
+    text = "\n\nTitle\nA crow.\n\n\nTwo\n\n \n\n"
+    assert word_stream(text) == [
+        *("<sos>", "title", "\n", "a", "crow", ".", "<eos>"),
+        *("<sos>", "two", "<eos>"),
+    ]
+    assert word_stream("a b\n\nc", separator="\n") == [
+        *("<sos>", "a", "b", "<eos>"),
+        *("<sos>", "c", "<eos>"),
+    ]
+    assert word_stream("\n\n \n") == []
+
+
+@given(any_text)
+def test_a_stream_of_one_document_is_its_words(text):
+    text = text.replace("\0", "")
+    stream = word_stream(text, separator="\0")
+    assert stream == (["<sos>", *split_words(text.strip()), "<eos>"] if text.strip() else [])
+
+
 def test_a_vocabulary_is_the_sorted_distinct_tokens():
     vocabulary = Vocabulary("banana")
     assert vocabulary.tokens == ["a", "b", "n"]
@@ -129,6 +234,48 @@ def test_tokens_may_be_words():
     vocabulary = Vocabulary(["the", "crow", "the", "pitcher"])
     assert vocabulary.tokens == ["crow", "pitcher", "the"]
     assert vocabulary.encode(["the", "crow"]).tolist() == [2, 0]
+
+
+def test_special_tokens_come_first_in_their_order_whether_or_not_they_occur():
+    vocabulary = Vocabulary(["b", "<sos>", "a", "<eos>"], special=("<pad>", "<sos>", "<eos>"))
+    assert vocabulary.tokens == ["<pad>", "<sos>", "<eos>", "a", "b"]
+    assert [vocabulary.ids[token] for token in vocabulary.tokens] == list(range(5))
+
+
+def test_rare_tokens_are_left_out_and_read_as_unk():
+    words = ["a", "b", "a", "c", "b", "a", "<sos>"]
+    vocabulary = Vocabulary(words, special=("<sos>", "<unk>"), minimum_count=2)
+    assert vocabulary.tokens == ["<sos>", "<unk>", "a", "b"]
+    assert vocabulary.unknown([*words, "new"]) == ["c", "new"]
+    ids = vocabulary.encode(["new", *words])
+    assert ids.tolist() == [1, 2, 3, 2, 1, 3, 2, 0] and ids.dtype == np.int64
+    assert vocabulary.tokens_at(ids[:3]) == ["<unk>", "a", "b"]
+
+
+@given(st.lists(st.sampled_from("abcde"), min_size=1), st.integers(0, 4))
+def test_a_word_is_known_from_its_minimum_count_on(words, minimum_count):
+    vocabulary = Vocabulary(words, special=("<unk>",), minimum_count=minimum_count)
+    known = {word for word in words if words.count(word) >= minimum_count}
+    assert vocabulary.tokens == ["<unk>", *sorted(known)]
+    read = vocabulary.tokens_at(vocabulary.encode(words))
+    assert read == [word if word in known else "<unk>" for word in words]
+
+
+def test_a_minimum_count_without_unk_is_refused():
+    with pytest.raises(ValueError, match='minimum_count 2 leaves tokens out; they need "<unk>"'):
+        Vocabulary("banana", special=("<eos>",), minimum_count=2)
+    assert Vocabulary("banana", minimum_count=1).tokens == ["a", "b", "n"]
+
+
+def test_unk_stands_for_unknown_tokens_even_where_none_was_left_out():
+    assert Vocabulary("ab", special=("<unk>",)).encode("axb").tolist() == [1, 0, 2]
+    assert Vocabulary(["a", "<unk>"]).encode("xa").tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("tokens", ["", []])
+def test_special_tokens_alone_are_no_vocabulary(tokens):
+    with pytest.raises(ValueError, match="needs at least one token; the text is empty"):
+        Vocabulary(tokens, special=("<unk>",), minimum_count=2)
 
 
 @given(st.text(min_size=1))
@@ -229,5 +376,7 @@ def test_language_model_batches_refuse(length, batch_size, sequence_length, mess
 
 @pytest.mark.parametrize("ids", [[-1], [3], [0, 7]])
 def test_decode_refuses_ids_outside_the_vocabulary(ids):
-    with pytest.raises(ValueError, match="0 to 2 are allowed"):
-        Vocabulary("abc").decode(ids)
+    outside = [i for i in ids if i != 0]
+    for read in (Vocabulary("abc").decode, Vocabulary("abc").tokens_at):
+        with pytest.raises(ValueError, match=rf"ids \[{outside[0]}\] are .* 0 to 2 are allowed"):
+            read(np.array(ids))
