@@ -3,6 +3,7 @@ import pytest
 
 from common.gradient_check import GradientMismatch, check_gradients, numerical_gradient
 from common.recurrent import rnn_backward, rnn_forward
+from common.sparse import SparseRows
 
 T, B, D, H = 4, 2, 3, 3
 
@@ -210,3 +211,23 @@ def test_an_error_is_relative_to_the_largest_gradient_of_its_array():
     report = check_gradients(f, {"w": np.ones(2)}, raise_on_mismatch=False)
     assert report.worst == pytest.approx(0.005)
     assert report.rows[0][3] == (1,)
+
+
+@pytest.mark.parametrize("rows, wrong", [([0, 2], None), ([0], (2, 0)), ([0, 1], (2, 0))])
+def test_the_rows_of_a_sparse_gradient_are_checked_and_so_are_those_it_does_not_have(rows, wrong):
+    def f(params):
+        values = np.array([[1.0, 2], [3, 4], [30, 4]])
+        read = values * [[1], [0], [1]]
+        return np.sum(params["w"] * read), {"w": SparseRows(np.array(rows), read[rows], (3, 2))}
+
+    report = check_gradients(f, {"w": np.ones((3, 2))}, raise_on_mismatch=False)
+    assert (report.worst > 0.5) == (wrong is not None)
+    assert wrong is None or report.rows[0][3] == wrong
+
+
+def test_a_sparse_gradient_of_another_shape_is_caught():
+    def f(params):
+        return params["w"].sum(), {"w": SparseRows(np.arange(3), np.ones((3, 2)), (4, 2))}
+
+    with pytest.raises(GradientMismatch, match=r"dw has shape \(4, 2\), w has \(3, 2\)"):
+        check_gradients(f, {"w": np.ones((3, 2))})

@@ -1,8 +1,23 @@
+import tracemalloc
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 
 from common.gradient_check import check_gradients
-from common.layers import init_linear, linear_backward, linear_forward
+from common.layers import (
+    dropout_backward,
+    dropout_forward,
+    embedding_backward,
+    embedding_forward,
+    init_embedding,
+    init_linear,
+    linear_backward,
+    linear_forward,
+)
+from common.sparse import SparseRows
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -61,3 +76,144 @@ def test_linear_backward_refuses_another_shape_than_the_output(shape):
     _, cache = linear_forward(init_linear(np.random.default_rng(0), 3, 2), np.ones((5, 3)))
     with pytest.raises(ValueError, match=r"dy has shape .*, the layer's output had \(5, 2\)"):
         linear_backward(np.ones(shape), cache)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_init_embedding_gives_vectors_about_1_long(dtype):
+    params = init_embedding(np.random.default_rng(0), 400, 100, dtype)
+    assert params.keys() == {"W"} and params["W"].shape == (400, 100)
+    assert params["W"].dtype == dtype
+    assert np.linalg.norm(params["W"], axis=1).mean() == pytest.approx(1, rel=0.01)
+    assert abs(params["W"].mean()) < 0.001
+
+
+def test_init_embedding_is_float32_unless_told_and_repeats_with_the_seed():
+    first, again = (init_embedding(np.random.default_rng(3), 4, 2) for _ in range(2))
+    assert first["W"].dtype == np.float32
+    assert np.array_equal(first["W"], again["W"])
+
+
+@given(arrays(np.int64, array_shapes(max_dims=3, max_side=4), elements=st.integers(0, 5)))
+def test_an_embedding_is_the_product_with_one_hot_rows_there_and_back(tokens):
+    rng, one_hot = np.random.default_rng(0), np.eye(6)[tokens]
+    params = {"W": rng.normal(size=(6, 3))}
+    x, cache = embedding_forward(params, tokens)
+    assert np.array_equal(x, one_hot @ params["W"])
+
+    dx = rng.integers(-9, 9, x.shape).astype(float)  # whole numbers, whose sums are exact
+    dW = embedding_backward(dx, cache)["W"]
+    assert isinstance(dW, SparseRows) and dW.shape == (6, 3)
+    assert np.array_equal(dW.rows, np.unique(tokens))
+    assert np.array_equal(dW.to_dense(), one_hot.reshape(-1, 6).T @ dx.reshape(-1, 3))
+
+
+def test_the_gradient_of_an_embedding_is_proven():
+    rng = np.random.default_rng(1)
+    tokens, read = np.array([[2, 0], [2, 2], [4, 0], [3, 4]]), rng.normal(size=(4, 2, 3))
+
+    def f(params):
+        x, cache = embedding_forward(params, tokens)
+        return np.sum(x**2 * read), embedding_backward(2 * x * read, cache)
+
+    check_gradients(f, {"W": rng.normal(0, 0.5, (5, 3))})
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_an_embedding_keeps_the_dtype_and_hands_out_copies(dtype):
+    params = init_embedding(np.random.default_rng(0), 5, 3, dtype)
+    before, tokens = params["W"].copy(), np.array([1, 4, 1])
+    x, cache = embedding_forward(params, tokens)
+    dx = np.ones_like(x)
+    dW = embedding_backward(dx, cache)["W"]
+    assert x.dtype == dW.values.dtype == dtype
+    x *= 2
+    dW.values *= 2
+    assert np.array_equal(params["W"], before) and np.all(dx == 1)
+
+
+@pytest.mark.parametrize(
+    "tokens, message",
+    [
+        ([5], "tokens go from 5 to 5; .* allowed are 0 to 4"),
+        ([[0], [-1]], "tokens go from -1 to 0; .* allowed are 0 to 4"),
+        ([1.0], "tokens must be integer ids, not float64"),
+        (np.ones((0, 2), int), r"tokens of shape \(0, 2\) are empty"),
+    ],
+)
+def test_embedding_forward_refuses_what_is_no_token(tokens, message):
+    with pytest.raises(ValueError, match=message):
+        embedding_forward(init_embedding(np.random.default_rng(0), 5, 3), np.array(tokens))
+
+
+@pytest.mark.parametrize("shape", [(4, 2), (4, 2, 5), (2, 4, 3), (8, 3)])
+def test_embedding_backward_refuses_another_shape_than_the_output(shape):
+    params = init_embedding(np.random.default_rng(0), 5, 3)
+    _, cache = embedding_forward(params, np.zeros((4, 2), int))
+    with pytest.raises(
+        ValueError, match=r"dx has shape .*, the embedding's output had \(4, 2, 3\)"
+    ):
+        embedding_backward(np.ones(shape), cache)
+
+
+def test_an_embedding_needs_memory_for_the_rows_it_looks_up_not_for_the_table():
+    V = 2**18
+    params = {"W": np.ones((V, 4), np.float32)}
+    tokens = np.arange(0, V, V // 10)
+    tracemalloc.start()
+    try:
+        x, cache = embedding_forward(params, tokens)
+        embedding_backward(x, cache)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < params["W"].nbytes / 100
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("rate", [0.2, 0.5, 0.9])
+def test_dropout_drops_at_its_rate_and_scales_the_rest(rate, dtype):
+    x = np.random.default_rng(0).normal(size=(200, 5, 50)).astype(dtype)
+    before = x.copy()
+    y, cache = dropout_forward(np.random.default_rng(1), x, rate)
+    assert y.dtype == dtype and y.shape == x.shape and np.array_equal(x, before)
+    dropped = y == 0
+    assert dropped.mean() == pytest.approx(rate, abs=0.005)  # three standard deviations and more
+    np.testing.assert_allclose(y[~dropped], x[~dropped] / (1 - rate), rtol=1e-6)
+    # neither a whole position nor a whole feature: every number is dropped on its own
+    assert dropped.mean(axis=2).std() < 0.1 and dropped.mean(axis=(0, 1)).std() < 0.03
+
+    dx = dropout_backward(np.ones_like(y), cache)
+    assert dx.dtype == dtype
+    np.testing.assert_allclose(dx, np.where(dropped, 0, 1 / (1 - rate)), rtol=1e-6)
+
+
+def test_dropout_repeats_with_the_seed_and_differs_from_call_to_call():
+    x, rng = np.ones((4, 50)), np.random.default_rng(0)
+    first, second = (dropout_forward(rng, x, 0.5)[0] for _ in range(2))
+    assert np.array_equal(first, dropout_forward(np.random.default_rng(0), x, 0.5)[0])
+    assert not np.array_equal(first, second)
+
+
+def test_the_gradient_of_dropout_is_proven():
+    read = np.random.default_rng(0).normal(size=(4, 2, 3))
+
+    def f(params):
+        # the same numbers are dropped at every call
+        y, cache = dropout_forward(np.random.default_rng(1), params["x"], 0.4)
+        return np.sum(y**2 * read), {"x": dropout_backward(2 * y * read, cache)}
+
+    check_gradients(f, {"x": np.random.default_rng(2).normal(0, 0.5, (4, 2, 3))})
+
+
+def test_a_dropout_rate_of_0_changes_nothing_and_draws_nothing():
+    x = np.ones((3, 2))
+    y, cache = dropout_forward(None, x, 0)
+    assert y is x and dropout_backward(y, cache) is y
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1, 1.5, np.nan])
+def test_a_dropout_rate_outside_0_to_1_is_refused(rate):
+    with pytest.raises(
+        ValueError, match=f"the dropout rate is {rate}; it must be at least 0 and less than 1"
+    ):
+        dropout_forward(np.random.default_rng(0), np.ones(3), rate)
