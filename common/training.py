@@ -21,6 +21,7 @@ def train(
     optimizer,
     steps,
     max_norm=1.0,
+    schedule=None,
     evaluate=None,
     evaluate_every=250,
     stop_below=None,
@@ -33,6 +34,7 @@ def train(
                       state is None
     optimizer         has .update(params, grads)
     max_norm          of the gradients, all together, after clipping
+    schedule(step)    the learning rate of update `step`, from 1 on; if not given, the optimizer's stays as it is
     evaluate(params)  the loss that says which parameters are best; if not given, the mean training loss since the
                       last evaluation. Taken every `evaluate_every` steps and after the last one
     stop_below        an evaluated loss below this ends the training early
@@ -63,6 +65,8 @@ def train(
             if not math.isfinite(loss):
                 raise TrainingDiverged(f"the loss is {loss}")
             norm = clip_by_global_norm(grads, max_norm)
+            if schedule is not None:
+                optimizer.learning_rate = schedule(step)
             optimizer.update(params, grads)
 
             history["loss"].append(loss)

@@ -120,6 +120,21 @@ def test_gradients_are_clipped_before_the_update_and_the_norm_noted_is_the_one_b
     assert w == pytest.approx([2.7, -3.6])
 
 
+def test_a_schedule_sets_the_learning_rate_of_each_update():
+    params = {"w": np.array([1.0])}
+    train(
+        params,
+        quadratic,
+        batches(),
+        SGD(9.9),
+        3,
+        schedule=lambda step: step / 10,
+        max_norm=100,
+        progress=False,
+    )
+    assert params["w"] == pytest.approx([0.8 * 0.6 * 0.4])  # w <- w - rate * 2 w
+
+
 def test_without_evaluate_the_mean_training_loss_since_the_last_evaluation_counts():
     history = train({"w": np.ones(1)}, quadratic, batches(), SGD(0.1), steps=4, evaluate_every=2)
     loss = history["loss"]
