@@ -55,7 +55,7 @@ def softmax_cross_entropy(logits, targets, mask=None):
             )
         if not mask.any():
             raise ValueError("the mask has no 1: there is no token to average the loss over")
-        weights = (mask / mask.sum()).astype(logits.dtype)
+        weights = np.divide(mask, mask.sum(), dtype=logits.dtype)
 
     # loss = log(sum(exp(logits))) - logits[target], its gradient softmax - one_hot(target): one exp serves both
     at_target = np.arange(targets.size), targets.ravel()

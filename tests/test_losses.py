@@ -121,6 +121,15 @@ def test_a_mask_of_ones_changes_nothing():
     np.testing.assert_allclose(masked_dlogits, dlogits, rtol=1e-13)
 
 
+def test_a_mask_of_float32_costs_float64_no_precision():
+    logits, targets = np.random.default_rng(0).normal(size=(7, 4)), np.arange(7) % 4
+    mask = np.array([1, 1, 1, 1, 1, 1, 0], np.float32)
+    loss, dlogits = softmax_cross_entropy(logits, targets, mask)
+    exact_loss, exact_dlogits = softmax_cross_entropy(logits[:6], targets[:6])
+    assert loss == pytest.approx(exact_loss, rel=1e-13)
+    np.testing.assert_allclose(dlogits[:6], exact_dlogits, rtol=1e-13)
+
+
 @pytest.mark.parametrize("mask", [None, np.array([[1, 1], [1, 1], [1, 0], [0, 0]])])
 def test_the_gradient_of_cross_entropy_is_proven(mask):
     rng = np.random.default_rng(1)
