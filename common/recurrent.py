@@ -194,7 +194,7 @@ def init_gru(rng, input_size, hidden_size, dtype=np.float32, reset="before"):
     return params
 
 
-def gru_forward(params, x, h0=None, mask=None):
+def gru_forward(params, x, h0=None, mask=None, feed=None):
     """Run a GRU over a sequence.
 
     r, z = sigmoid(x_t Wx + h_(t-1) Wh + b);  h_t = z * h_(t-1) + (1 - z) * n, where, with the columns of n,
@@ -202,6 +202,9 @@ def gru_forward(params, x, h0=None, mask=None):
 
     x, h0, mask and what is returned as for rnn_forward. Raises ValueError for mismatched shapes and tokens
     out of range.
+
+    feed(t, h_(t-1)) -> (B, 3H) is added to x_t Wx + b: an input that cannot be known before the state it depends on,
+    such as the context that attention makes of it.
     """
     T, B, H = _check_input(params, x, mask)
     Wh, after = params["Wh"], "bn" in params
@@ -211,6 +214,8 @@ def gru_forward(params, x, h0=None, mask=None):
     recurrent_part = np.empty((B, 3 * H if after else 2 * H), h.dtype)
     through_n = np.empty_like(h[0])
     for t in range(T):
+        if feed is not None:
+            gates[t] += feed(t, h[t])
         np.matmul(h[t], Wh if after else Wh[:, : 2 * H], out=recurrent_part)
         rz = gates[t, :, : 2 * H]  # sigmoid(a) = tanh(a / 2) / 2 + 1 / 2
         rz += recurrent_part[:, : 2 * H]
@@ -234,9 +239,13 @@ def gru_forward(params, x, h0=None, mask=None):
     return h[1:], h[T], (params, x, h, gates, inner, mask)
 
 
-def gru_backward(dh, cache, dstate=None):
+def gru_backward(dh, cache, dstate=None, feed_backward=None):
     """Backpropagate through time; arguments and returns as for rnn_backward, with "bn" among the gradients if it is
-    among the parameters. Raises ValueError for mismatched shapes."""
+    among the parameters. Raises ValueError for mismatched shapes.
+
+    feed_backward(t, da_t) -> (B, H), from the last step to the first, is what reaches h_(t-1) through `feed`, whose
+    result at step t has the gradient da_t (B, 3H).
+    """
     params, x, h, gates, inner, mask = cache
     T, B, H = _check_dh(dh, h)
     Wh, after = params["Wh"], "bn" in params
@@ -270,6 +279,8 @@ def gru_backward(dh, cache, dstate=None):
             earlier += np.multiply(dh_t, z[t], out=through_n)
             if mask is not None:
                 np.copyto(earlier, dh_t, where=padded[t])
+            if feed_backward is not None:
+                earlier += feed_backward(t, da[t])
             dh_t, earlier = earlier, dh_t
     dx, grads = _input_gradients(params, x, da)
     into_n = (h[:-1], dinner) if after else (inner, da[..., 2 * H :])

@@ -456,3 +456,48 @@ def test_the_lstm_refuses_a_cell_state_of_another_shape():
         forward("lstm", params, x, [h0, c0.T])
     with pytest.raises(ValueError, match=r"dcT has shape \(6, 3\); it must be"):
         backward("lstm", dh, forward("lstm", params, x)[2], [dhT, dcT.T])
+
+
+@pytest.mark.parametrize("cell", ["gru before", "gru after"])
+@pytest.mark.parametrize("mask", [None, RAGGED, WITH_HOLES_AND_AN_EMPTY_SEQUENCE])
+def test_what_is_fed_into_a_gru_step_by_step_may_depend_on_the_state_before(cell, mask):
+    params, x, (h0,), dh, (dhT,) = random_problem(cell)
+    params["feed"] = np.random.default_rng(1).normal(0, 0.5, (H, 3 * H))
+
+    def loss_and_grads(p):
+        own = {name: array for name, array in p["params"].items() if name != "feed"}
+        fed = np.zeros((T, B, H))
+        da = np.zeros((T, B, 3 * H))
+
+        def feed(t, h_before):
+            fed[t] = np.sin(h_before)
+            return fed[t] @ p["params"]["feed"]
+
+        def feed_backward(t, da_t):
+            da[t] = da_t
+            return da_t @ p["params"]["feed"].T * np.sqrt(1 - fed[t] ** 2)  # |h| < 1: cos > 0
+
+        h, hT, cache = recurrent.gru_forward(own, p["x"], p["h0"], mask, feed)
+        dx, dh0, grads = recurrent.gru_backward(dh, cache, dhT, feed_backward)
+        grads["feed"] = fed.reshape(-1, H).T @ da.reshape(-1, 3 * H)
+        return np.sum(dh * h) + np.sum(dhT * hT), {"params": grads, "x": dx, "h0": dh0}
+
+    check_gradients(loss_and_grads, {"params": params, "x": x, "h0": h0})
+
+
+@pytest.mark.parametrize("cell", ["gru before", "gru after"])
+def test_feeding_known_inputs_is_the_same_as_reading_them(cell):
+    params, x, (h0,), *_ = random_problem(cell)
+    expected, _, _ = recurrent.gru_forward(params, x, h0)
+    first, rest = params | {"Wx": params["Wx"][:1]}, params["Wx"][1:]
+    fed, seen = [], []
+
+    def feed(t, h_before):
+        fed.append(t)
+        seen.append(h_before.copy())
+        return x[t, :, 1:] @ rest
+
+    h, _, _ = recurrent.gru_forward(first, x[..., :1], h0, feed=feed)
+    assert_close([h], [expected])
+    assert fed == list(range(T))
+    assert_close(seen, [h0, *expected[:-1]])
