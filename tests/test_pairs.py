@@ -93,7 +93,7 @@ def test_another_padding_id():
     [
         ([], "there are no sequences; give at least one"),
         ([[3], []], "sequence 1 is empty; give at least one"),
-        ([[3, 4], [4, 0]], "sequence 1 contains id 0, which means padding; encode with"),
+        ([[3, 4, 5], [4, 5, 0]], "sequence 1 contains id 0, which means padding; encode with"),
     ],
 )
 def test_sequences_that_cannot_be_padded_are_refused(ids, message):

@@ -144,3 +144,14 @@ def test_sizes_below_zero_are_refused(sizes):
 
 def test_a_split_may_be_empty():
     assert list(map(len, distinct_splits(addition, np.random.default_rng(0), (3, 0)))) == [3, 0]
+
+
+def test_a_rare_example_is_waited_for_but_not_for_ever():
+    def draw_rarely(every):
+        draws = iter(range(1, 1000))
+        return lambda rng: (["rare" if next(draws) % every == 0 else "common"], [])
+
+    (split,) = distinct_splits(draw_rarely(every=122), np.random.default_rng(0), (2,))
+    assert sorted(source for source, _ in split) == [["common"], ["rare"]]
+    with pytest.raises(ValueError, match="the last 121 draws only repeated the 1 that there are"):
+        distinct_splits(draw_rarely(every=123), np.random.default_rng(0), (2,))
