@@ -14,9 +14,7 @@ from common.attention import (
     softmax_backward,
     weight_gradient,
 )
-from common.checkpoint import load_params
 from common.gradient_check import GradientMismatch, check_gradients
-from tests.reference import attention as reference
 
 T, S, B, Q, K = 4, 5, 3, 6, 4
 LENGTHS = [5, 2, 4]
@@ -257,47 +255,3 @@ def test_a_source_without_a_real_token_is_refused_by_its_number():
     mask[:, 1] = 0
     with pytest.raises(ValueError, match=r"sources \[1\] have no real token to look at"):
         attention_forward(params, queries, keys, mask)
-
-
-COMMITTED = load_params(reference.VECTORS)
-
-
-def our_answers(problem):
-    params = {name: problem[name] for name in ("Wq", "Wk", "v", "W") if name in problem}
-    context, weights, cache = attention_forward(
-        params, problem["queries"], problem["keys"], problem["mask"]
-    )
-    dqueries, dkeys, grads = attention_backward(problem["dcontext"], cache)
-    return {
-        "context": context,
-        "weights": weights,
-        "dqueries": dqueries,
-        "dkeys": dkeys,
-        **{f"d{name}": grad for name, grad in grads.items()},
-    }
-
-
-def assert_equal(ours, theirs):
-    assert ours.keys() == theirs.keys()
-    for name, array in theirs.items():
-        np.testing.assert_allclose(ours[name], array, rtol=0, atol=1e-10 * np.abs(array).max())
-
-
-@pytest.mark.parametrize("score", reference.SCORES)
-@pytest.mark.parametrize("kind", reference.KINDS)
-def test_pytorch_committed_these_answers(score, kind):
-    problem, answers = (COMMITTED[part][score][kind] for part in ("problems", "torch"))
-    assert_equal(our_answers(problem), answers)
-    assert problem["mask"].all() == (kind == "full")
-    assert all(array.any() and array.dtype == np.float64 for array in answers.values())
-
-
-@pytest.mark.parametrize("score", reference.SCORES)
-@pytest.mark.parametrize("kind", reference.KINDS)
-def test_pytorch_itself_gives_the_committed_answers_and_ours_to_new_problems(score, kind):
-    pytest.importorskip("torch")
-    problem, answers = (COMMITTED[part][score][kind] for part in ("problems", "torch"))
-    assert_equal(reference.torch_answers(problem), answers)
-    for seed, sizes in enumerate([(1, 1, 1, 1, 1), (1, 6, 2, 3, 5), (9, 3, 4, 8, 2)]):
-        problem = reference.draw_problem(np.random.default_rng(seed), score, kind, *sizes)
-        assert_equal(our_answers(problem), reference.torch_answers(problem))

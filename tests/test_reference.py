@@ -1,10 +1,11 @@
-"""Our cells against PyTorch, Keras and ONNX: committed vectors, and the libraries where they are installed."""
+"""Our cells and attention against PyTorch, Keras and ONNX: committed vectors, and the libraries where installed."""
 
 from itertools import combinations
 
 import numpy as np
 import pytest
 
+from common.attention import attention_backward, attention_forward
 from common.checkpoint import load_params
 from common.recurrent import (
     gru_backward,
@@ -14,6 +15,7 @@ from common.recurrent import (
     rnn_backward,
     rnn_forward,
 )
+from tests.reference import attention
 from tests.reference.generate import (
     CASES,
     GATES,
@@ -173,3 +175,38 @@ def test_our_cells_agree_with_the_oracle_itself(oracle, cell):
             problem = draw_problem(np.random.default_rng(seed), cell, kind, *sizes)
             ours, theirs = our_answers(oracle, cell, problem), solve(cell, problem)
             assert_equal(ours, theirs, TOLERANCE[oracle])
+
+
+ATTENTION = load_params(attention.VECTORS)
+every_attention = pytest.mark.parametrize(
+    "score, kind", [(score, kind) for score in attention.SCORES for kind in attention.KINDS]
+)
+
+
+def our_attention(problem):
+    params = {name: problem[name] for name in ("Wq", "Wk", "v", "W") if name in problem}
+    arguments = (problem[name] for name in ("queries", "keys", "mask"))
+    context, weights, cache = attention_forward(params, *arguments)
+    dqueries, dkeys, grads = attention_backward(problem["dcontext"], cache)
+    answers = {f"d{name}": grad for name, grad in grads.items()}
+    return answers | {"context": context, "weights": weights, "dqueries": dqueries, "dkeys": dkeys}
+
+
+@every_attention
+def test_our_attention_gives_the_committed_answers(score, kind):
+    problem, theirs = (ATTENTION[part][score][kind] for part in ("problems", "torch"))
+    ours = our_attention(problem)
+    assert ours.keys() == theirs.keys()
+    assert_equal(ours, theirs, 1e-10)
+    assert problem["mask"].all() == (kind == "full")
+    assert all(array.any() and array.dtype == np.float64 for array in theirs.values())
+
+
+@every_attention
+def test_attention_in_pytorch_itself(score, kind):
+    import_or_skip("torch")
+    problem, committed = (ATTENTION[part][score][kind] for part in ("problems", "torch"))
+    assert_equal(attention.torch_answers(problem), committed, 1e-10)
+    for seed, sizes in enumerate([(1, 2, 1, 1, 1), (1, 6, 2, 3, 5), (9, 3, 4, 8, 2)]):
+        problem = attention.draw_problem(np.random.default_rng(seed), score, kind, *sizes)
+        assert_equal(our_attention(problem), attention.torch_answers(problem), 1e-10)

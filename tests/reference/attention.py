@@ -1,6 +1,6 @@
 """What PyTorch computes for small random attention problems, by autograd and from the formulas of the papers.
 
-`python -m tests.reference.attention` writes attention.safetensors beside this file.
+`python -m tests.reference.generate` writes attention.safetensors beside this file, with all others; so does this one.
 """
 
 from pathlib import Path

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from common.checkpoint import save_params
+from tests.reference import attention
 
 os.environ.setdefault("KERAS_BACKEND", "torch")  # before Keras is imported
 HERE = Path(__file__).resolve().parent
@@ -259,6 +260,7 @@ def main():
     lookups = draw_lookups(np.random.default_rng(1))
     tables = sparse_adam_answers(lookups)
     save_params(HERE / "sparse_adam.safetensors", lookups | {"tables": tables})
+    attention.main()
     versions = {name: version(name) for name in ("numpy", *ORACLES)}
     (HERE / "versions.json").write_text(json.dumps(versions, indent=2) + "\n", encoding="utf-8")
 
