@@ -107,7 +107,9 @@ def test_an_order_whose_contexts_do_not_fit_an_integer_is_refused(probabilities)
         ValueError, match="70000 tokens to the power 4 do not fit an integer; use a lower order"
     ):
         probabilities(TRAINING, TRAINING, 4, 70000)
-    assert len(probabilities(TRAINING, TRAINING, 3, 70000)) == len(TRAINING) - 1
+    with pytest.raises(ValueError, match="to the power 2 do not fit"):
+        probabilities(TRAINING, TRAINING, 2, 2**31 + 1)
+    assert np.all(probabilities(TRAINING, TRAINING, 2, 2**31) > 0)  # 2^62 is the most
 
 
 def test_a_training_text_shorter_than_the_order_falls_back():

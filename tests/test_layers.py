@@ -68,13 +68,13 @@ def test_the_gradients_of_linear_are_proven():
 
 def test_linear_forward_refuses_another_input_size():
     with pytest.raises(ValueError, match="x has 4 features in its last axis, the layer takes 3"):
-        linear_forward(init_linear(np.random.default_rng(0), 3, 2), np.ones((5, 4)))
+        linear_forward(init_linear(np.random.default_rng(0), 3, 2), np.ones((5, 2, 4)))
 
 
-@pytest.mark.parametrize("shape", [(5, 3), (4, 2), (2,)])
+@pytest.mark.parametrize("shape", [(5, 4, 3), (4, 5, 2), (20, 2), (2,)])
 def test_linear_backward_refuses_another_shape_than_the_output(shape):
-    _, cache = linear_forward(init_linear(np.random.default_rng(0), 3, 2), np.ones((5, 3)))
-    with pytest.raises(ValueError, match=r"dy has shape .*, the layer's output had \(5, 2\)"):
+    _, cache = linear_forward(init_linear(np.random.default_rng(0), 3, 2), np.ones((5, 4, 3)))
+    with pytest.raises(ValueError, match=r"dy has shape .*, the layer's output had \(5, 4, 2\)"):
         linear_backward(np.ones(shape), cache)
 
 
