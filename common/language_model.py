@@ -27,6 +27,7 @@ def init_language_model(
     hidden_size,
     embedding_size=None,
     tied=False,
+    dtype=np.float32,
     **cell_options,
 ):
     """Return the parameters; `cell_options` go to init_cell, such as forget_bias=2.0.
@@ -38,12 +39,13 @@ def init_language_model(
         raise ValueError(
             f"tied weights need embedding_size equal to hidden_size; they are {embedding_size} and {hidden_size}"
         )
+    input_size = vocabulary_size if embedding_size is None else embedding_size
     params = {
-        "cell": init_cell(rng, embedding_size or vocabulary_size, hidden_size, **cell_options),
-        "output": init_linear(rng, hidden_size, vocabulary_size),
+        "cell": init_cell(rng, input_size, hidden_size, dtype=dtype, **cell_options),
+        "output": init_linear(rng, hidden_size, vocabulary_size, dtype),
     }
-    if embedding_size:
-        params["embedding"] = init_embedding(rng, vocabulary_size, embedding_size)
+    if embedding_size is not None:
+        params["embedding"] = init_embedding(rng, vocabulary_size, embedding_size, dtype)
     if tied:
         del params["output"]["W"]
     return params
@@ -55,8 +57,10 @@ def loss_and_grads_with(forward, backward, dropout=0.0, rng=None):
     inputs, targets and mask are (T, B); the loss is in nats per token with mask 1. The gradient stops at the state
     given: truncated backpropagation through time. `dropout` is the rate at which `rng` drops what goes into the cell
     from below and what comes out of it, not what it hands on in time (Zaremba, Sutskever and Vinyals 2014, section
-    3.2); one-hot inputs are left alone.
+    3.2); one-hot inputs are left alone. Raises ValueError for dropout without rng.
     """
+    if dropout and rng is None:
+        raise ValueError(f"dropout {dropout} draws what it drops: give an rng as well")
 
     def loss_and_grads(params, inputs, targets, mask=None, state=None):
         x = inputs

@@ -169,6 +169,19 @@ def test_tied_weights_need_equal_sizes(embedding_size):
         init_language_model(np.random.default_rng(0), init_gru, V, H, embedding_size, tied=True)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_array_has_the_dtype_asked_for(kind):
+    params = init_language_model(
+        np.random.default_rng(0), init_lstm, V, H, dtype=np.float64, **KINDS[kind]
+    )
+    assert {array.dtype for array in flatten(params).values()} == {np.dtype(np.float64)}
+
+
+def test_dropout_without_a_generator_is_refused_at_once():
+    with pytest.raises(ValueError, match="give an rng"):
+        loss_and_grads_with(rnn_forward, rnn_backward, dropout=0.5)
+
+
 @pytest.mark.parametrize("kind", ["embedding", "tied"])
 def test_an_embedding_is_a_factor_of_the_cells_input_weights(kind):
     params, inputs, _, state = draw("lstm", kind)
