@@ -250,7 +250,10 @@ def gru_backward(dh, cache, dstate=None, feed_backward=None):
     T, B, H = _check_dh(dh, h)
     Wh, after = params["Wh"], "bn" in params
     dh_t, earlier = _start(params, dstate, (B, H), "dstate"), np.empty((B, H), h.dtype)
-    da, dinner, through_n = np.empty_like(gates), np.empty_like(inner), np.empty_like(dh_t)
+    # Reset "before": `apart` is the gradient of r * h, which waits for a product, and the gate waits for it.
+    # Reset "after": nothing waits. In the place of n, da holds r * dn, the gradient of the inner product, so that all
+    # three take one product with Wh; dn itself is `apart` until the loop is over.
+    da, apart, through_n = np.empty_like(gates), np.empty_like(inner), np.empty_like(dh_t)
     r, z, n = _blocks_of_columns(gates, 3)
     padded = _padded(mask)
     for block in _blocks_from_the_last(T, B * 3 * H):
@@ -258,36 +261,44 @@ def gru_backward(dh, cache, dstate=None, feed_backward=None):
         _slope_of_sigmoid(gates[block], out=da[block])
         _slope_of_tanh(n[block], out=dn)
         dr *= (inner if after else h)[block]
-        dz *= np.subtract(h[block], n[block], out=dinner[block])
-        dn *= np.subtract(1, z[block], out=dinner[block])
+        dz *= np.subtract(h[block], n[block], out=apart[block])
+        dn *= np.subtract(1, z[block], out=apart[block])
         if mask is not None:
             np.copyto(da[block], 0, where=padded[block])
+        if after:
+            dr *= dn
+            apart[block] = dn
+            dn *= r[block]
         for t in reversed(range(T)[block]):
             dh_t += dh[t]
             da_t = da[t].reshape(B, 3, H)
-            da_t[:, 1:] *= dh_t[:, None]
             if after:
-                np.multiply(da_t[:, 2], r[t], out=dinner[t])
-                da_t[:, 0] *= da_t[:, 2]
-                np.matmul(dinner[t], Wh[:, 2 * H :].T, out=through_n)
+                da_t *= dh_t[:, None]
+                apart[t] *= dh_t
+                np.matmul(da[t], Wh.T, out=earlier)
             else:
-                np.matmul(da_t[:, 2], Wh[:, 2 * H :].T, out=dinner[t])
-                da_t[:, 0] *= dinner[t]
-                np.multiply(dinner[t], r[t], out=through_n)
-            np.matmul(da[t, :, : 2 * H], Wh[:, : 2 * H].T, out=earlier)
-            earlier += through_n
+                da_t[:, 1:] *= dh_t[:, None]
+                np.matmul(da_t[:, 2], Wh[:, 2 * H :].T, out=apart[t])
+                da_t[:, 0] *= apart[t]
+                np.matmul(da[t, :, : 2 * H], Wh[:, : 2 * H].T, out=earlier)
+                earlier += np.multiply(apart[t], r[t], out=through_n)
             earlier += np.multiply(dh_t, z[t], out=through_n)
             if mask is not None:
                 np.copyto(earlier, dh_t, where=padded[t])
             if feed_backward is not None:
-                earlier += feed_backward(t, da[t])
+                da_fed = np.hstack([da[t, :, : 2 * H], apart[t]]) if after else da[t]
+                earlier += feed_backward(t, da_fed)
             dh_t, earlier = earlier, dh_t
-    dx, grads = _input_gradients(params, x, da)
-    into_n = (h[:-1], dinner) if after else (inner, da[..., 2 * H :])
-    grads["Wh"] = np.hstack([_weight_gradient(h[:-1], da[..., : 2 * H]), _weight_gradient(*into_n)])
+    recurrent_grads = {}
     if after:
-        grads["bn"] = dinner.sum(axis=(0, 1))
-    return dx, dh_t, grads
+        recurrent_grads["Wh"] = _weight_gradient(h[:-1], da)
+        recurrent_grads["bn"] = da[..., 2 * H :].sum(axis=(0, 1))
+        da[..., 2 * H :] = apart
+    else:
+        into_rz, into_n = (h[:-1], da[..., : 2 * H]), (inner, da[..., 2 * H :])
+        recurrent_grads["Wh"] = np.hstack([_weight_gradient(*into_rz), _weight_gradient(*into_n)])
+    dx, grads = _input_gradients(params, x, da)
+    return dx, dh_t, grads | recurrent_grads
 
 
 def _init_gates(rng, input_size, hidden_size, gates, dtype):
