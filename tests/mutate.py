@@ -56,6 +56,14 @@ CHECKED_IN_NOTEBOOKS = {
     "lstm_backward",
     "gru_backward",
     "gru_step_backward",
+    "embedding_backward",
+    "sparse_embedding_backward",
+    "backward",
+    "dropout_backward",
+    "model_backward",
+    "candidate_backward",
+    "before_candidate_backward",
+    "after_candidate_backward",
 }
 
 
