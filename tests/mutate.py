@@ -64,6 +64,17 @@ CHECKED_IN_NOTEBOOKS = {
     "candidate_backward",
     "before_candidate_backward",
     "after_candidate_backward",
+    "masked_gru_backward",
+    "bridge_backward",
+    "softmax_backward",
+    "attend_backward",
+    "decoder_step_backward",
+    "encoder_backward",
+    "dot_score_backward",
+    "general_score_backward",
+    "concat_score_backward",
+    "look_backward",
+    "decoder_backward",
 }
 
 
