@@ -182,10 +182,9 @@ def mutate_notebook(path):
     found = [(node.name, *mutant) for node in backward for mutant in mutants(ast.unparse(node))]
     survivors = []
     for name, line, what, mutated in found:
-        namespace = run_definitions(notebook)
         try:
             with contextlib.redirect_stdout(None):
-                exec(mutated, namespace)
+                namespace = run_definitions(notebook, {name: mutated})
                 for source in check:
                     exec(source, namespace)
         except Exception:  # whatever it is, the mutant was noticed

@@ -152,14 +152,22 @@ def test_ignored_output_is_followed_by_a_check(lesson):
             assert "assert " in after or "check_outcome(" in after
 
 
-def run_definitions(notebook):
-    """Run only the imports, functions and classes of a notebook, and its parameters: what exercises may use."""
+def run_definitions(notebook, replaced=None):
+    """Run only the imports, functions and classes of a notebook, and its parameters: what exercises may use.
+
+    replaced  {name of a function: source to run in its place}
+    """
     namespace = {"__name__": "lesson"}
     for cell in code_cells(notebook)[1:]:
         body = ast.parse(cell.source).body
         if "parameters" not in tags(cell):
             kinds = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
             body = [node for node in body if isinstance(node, kinds)]
+        sources = [(replaced or {}).get(getattr(node, "name", None)) for node in body]
+        body = [
+            ast.parse(source).body[0] if source else node
+            for node, source in zip(body, sources, strict=True)
+        ]
         exec(compile(ast.Module(body, []), "lesson", "exec"), namespace)
     return namespace
 
