@@ -48,7 +48,7 @@ def init_luong(
 ):
     """Return the parameters; hidden_size is the decoder's, and each direction of the encoder has half of it.
 
-    score  "dot", "general" or "concat" (eq. 8)
+    score  "dot", "general" or "concat" (section 3.1)
     """
     E, H = embedding_size, hidden_size
     return {
