@@ -4,7 +4,7 @@ Queries are (T, B, Q), for one decoder step or many; keys are (S, B, K). Which s
 parameters by their names:
 
     {"Wq": (Q, A), "Wk": (K, A), "v": (A,)}  additive  tanh(q Wq + k Wk) . v  (Bahdanau, Cho and Bengio 2015, A.1.2)
-    {"W": (Q, K)}                            general   q W . k                (Luong, Pham and Manning 2015, eq. 8)
+    {"W": (Q, K)}                            general   q W . k                (Luong, Pham and Manning 2015, 3.1)
     {}                                       dot       q . k                  (the same)
 
 General and dot are Luong's multiplicative scores. His third, "concat", v . tanh(W [q; k]), is the additive one: the
