@@ -1,9 +1,10 @@
 """Execute the notebooks and save them with their outputs: `python -m tests.execute [NOTEBOOK ...]`.
 
 Twice in a row gives the same bytes, but for cells tagged nbval-ignore-output. A notebook that fails is
-left as it was.
+left as it was. Figures of cells tagged readme-figure are saved for the README, too.
 """
 
+import base64
 import os
 import sys
 from pathlib import Path
@@ -13,6 +14,20 @@ from nbclient import NotebookClient
 
 ROOT = Path(__file__).resolve().parent.parent
 LESSONS = sorted(ROOT.glob("*_lm/*.ipynb")) + sorted(ROOT.glob("seq2seq/*.ipynb"))
+FIGURES = ROOT / ".github" / "figures"
+
+
+def readme_figures(path):
+    """Return {file name: PNG bytes} of the figures in cells tagged readme-figure."""
+    pngs = [
+        base64.b64decode(output.data["image/png"])
+        for cell in nbformat.read(path, as_version=4).cells
+        for output in cell.get("outputs", [])
+        if "readme-figure" in cell.metadata.get("tags", [])
+        and "image/png" in output.get("data", {})
+    ]
+    stem = f"{path.parent.name}_{path.stem}"
+    return {f"{stem}_{n}.png": png for n, png in enumerate(pngs, 1)}
 
 
 def execute(path):
@@ -34,6 +49,9 @@ def execute(path):
     with open(unfinished, "w", encoding="utf-8", newline="\n") as file:
         nbformat.write(notebook, file)
     unfinished.replace(path)
+    for name, png in readme_figures(path).items():
+        FIGURES.mkdir(exist_ok=True)
+        (FIGURES / name).write_bytes(png)
 
 
 if __name__ == "__main__":
