@@ -16,6 +16,8 @@ their projection in read_memory, all products for their gradient in memory_backw
 
 import numpy as np
 
+from common.layers import weight_gradient
+
 SCORES = ("additive", "concat", "general", "dot")
 
 
@@ -162,11 +164,6 @@ def softmax_backward(dweights, weights):
     """Return dscores: the Jacobian of the softmax, diag(w) - w w^T, times dweights, without the matrix."""
     weighted = weights * dweights
     return weighted - weights * weighted.sum(axis=-1, keepdims=True)
-
-
-def weight_gradient(inputs, doutputs):
-    """Return inputs.T @ doutputs, summed over all leading axes: one product."""
-    return inputs.reshape(-1, inputs.shape[-1]).T @ doutputs.reshape(-1, doutputs.shape[-1])
 
 
 def _product(x, W):

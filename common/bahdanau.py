@@ -16,7 +16,6 @@ from common.attention import (
     init_attention,
     memory_backward,
     read_memory,
-    weight_gradient,
 )
 from common.bidirectional import encode, encode_backward, init_encoder
 from common.layers import (
@@ -26,6 +25,7 @@ from common.layers import (
     init_linear,
     linear_backward,
     linear_forward,
+    weight_gradient,
 )
 from common.losses import softmax_cross_entropy
 from common.recurrent import gru_backward, gru_forward, init_gru

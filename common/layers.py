@@ -41,9 +41,14 @@ def linear_backward(dy, cache):
         raise ValueError(
             f"dy has shape {dy.shape}, the layer's output had {x.shape[:-1] + params['b'].shape}"
         )
-    rows, drows = x.reshape(-1, x.shape[-1]), dy.reshape(-1, dy.shape[-1])
+    drows = dy.reshape(-1, dy.shape[-1])
     dx = (drows @ params["W"].T).reshape(x.shape)
-    return dx, {"W": rows.T @ drows, "b": drows.sum(axis=0)}
+    return dx, {"W": weight_gradient(x, dy), "b": drows.sum(axis=0)}
+
+
+def weight_gradient(inputs, doutputs):
+    """Return inputs.T @ doutputs, summed over all leading axes: one product."""
+    return inputs.reshape(-1, inputs.shape[-1]).T @ doutputs.reshape(-1, doutputs.shape[-1])
 
 
 def init_embedding(rng, vocabulary_size, embedding_size, dtype=np.float32):

@@ -10,6 +10,7 @@ that exist already. And what leaves the backward loop is computed for a block of
 
 import numpy as np
 
+from common.layers import weight_gradient
 from common.losses import check_tokens
 from common.sparse import sum_rows_by_token
 
@@ -80,7 +81,7 @@ def rnn_backward(dh, cache, dstate=None):
                 np.copyto(earlier, dh_t, where=padded[t])
             dh_t, earlier = earlier, dh_t
     dx, grads = _input_gradients(params, x, da)
-    grads["Wh"] = _weight_gradient(h[:-1], da)
+    grads["Wh"] = weight_gradient(h[:-1], da)
     return dx, dh_t, grads
 
 
@@ -172,7 +173,7 @@ def lstm_backward(dh, cache, dstate=None):
                 np.copyto(earlier, dh_t, where=padded[t])
             dh_t, earlier = earlier, dh_t
     dx, grads = _input_gradients(params, x, da)
-    grads["Wh"] = _weight_gradient(h[:-1], da)
+    grads["Wh"] = weight_gradient(h[:-1], da)
     return dx, (dh_t, dc_t), grads
 
 
@@ -291,12 +292,12 @@ def gru_backward(dh, cache, dstate=None, feed_backward=None):
             dh_t, earlier = earlier, dh_t
     recurrent_grads = {}
     if after:
-        recurrent_grads["Wh"] = _weight_gradient(h[:-1], da)
+        recurrent_grads["Wh"] = weight_gradient(h[:-1], da)
         recurrent_grads["bn"] = da[..., 2 * H :].sum(axis=(0, 1))
         da[..., 2 * H :] = apart
     else:
         into_rz, into_n = (h[:-1], da[..., : 2 * H]), (inner, da[..., 2 * H :])
-        recurrent_grads["Wh"] = np.hstack([_weight_gradient(*into_rz), _weight_gradient(*into_n)])
+        recurrent_grads["Wh"] = np.hstack([weight_gradient(*into_rz), weight_gradient(*into_n)])
     dx, grads = _input_gradients(params, x, da)
     return dx, dh_t, grads | recurrent_grads
 
@@ -369,18 +370,13 @@ def _slope_of_tanh(y, out):
     return np.subtract(1, out, out=out)
 
 
-def _weight_gradient(inputs, da):
-    """Return inputs.T @ da, summed over all steps and sequences: one product."""
-    return inputs.reshape(-1, inputs.shape[-1]).T @ da.reshape(-1, da.shape[-1])
-
-
 def _input_gradients(params, x, da):
     """Return dx and {"Wx", "b"} from the gradients da of all pre-activations."""
     if x.ndim == 2:
         dWx = sum_rows_by_token(x.ravel(), da.reshape(-1, da.shape[-1]), len(params["Wx"]))
         return None, {"Wx": dWx, "b": dWx.sum(axis=0)}
     dx = da.reshape(-1, da.shape[-1]) @ params["Wx"].T
-    return dx.reshape(x.shape), {"Wx": _weight_gradient(x, da), "b": da.sum(axis=(0, 1))}
+    return dx.reshape(x.shape), {"Wx": weight_gradient(x, da), "b": da.sum(axis=(0, 1))}
 
 
 def _check_dh(dh, states):

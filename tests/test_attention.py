@@ -12,7 +12,6 @@ from common.attention import (
     memory_backward,
     read_memory,
     softmax_backward,
-    weight_gradient,
 )
 from common.gradient_check import GradientMismatch, check_gradients
 
@@ -180,12 +179,6 @@ def test_softmax_backward_is_the_product_with_the_jacobian():
     dweights = rng.normal(size=6)
     jacobian = np.diag(weights) - np.outer(weights, weights)
     np.testing.assert_allclose(softmax_backward(dweights, weights), jacobian @ dweights, atol=1e-15)
-
-
-def test_weight_gradient_sums_over_all_leading_axes():
-    inputs, doutputs = np.random.default_rng(0).normal(size=(2, 3, 4, 5))
-    expected = np.einsum("tbi,tbo->io", inputs, doutputs)
-    np.testing.assert_allclose(weight_gradient(inputs, doutputs), expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

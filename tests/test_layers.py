@@ -16,6 +16,7 @@ from common.layers import (
     init_linear,
     linear_backward,
     linear_forward,
+    weight_gradient,
 )
 from common.sparse import SparseRows
 
@@ -217,3 +218,9 @@ def test_a_dropout_rate_outside_0_to_1_is_refused(rate):
         ValueError, match=f"the dropout rate is {rate}; it must be at least 0 and less than 1"
     ):
         dropout_forward(np.random.default_rng(0), np.ones(3), rate)
+
+
+def test_weight_gradient_sums_over_all_leading_axes():
+    inputs, doutputs = np.random.default_rng(0).normal(size=(2, 3, 4, 5))
+    expected = np.einsum("tbi,tbo->io", inputs, doutputs)
+    np.testing.assert_allclose(weight_gradient(inputs, doutputs), expected, atol=1e-12)
