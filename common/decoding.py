@@ -1,6 +1,6 @@
 """From a trained sequence-to-sequence model to target sequences: greedy search and beam search.
 
-`model` is the module that the parameters belong to: common.encoder_decoder, common.bahdanau or common.luong. It has
+`model` is the module of common.models that the parameters belong to: encoder_decoder, bahdanau or luong. It has
 
     start(params, source, source_mask) -> state
     step(params, tokens, state)        -> logits (B, V), state, attention weights (B, S) or None

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from common.losses import check_tokens
+from common.data.tokens import check_tokens
 from common.sparse import sparse_rows_by_token
 
 

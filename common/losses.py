@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from common.data.tokens import check_tokens
+
 
 def logsumexp(logits):
     """Return log(sum(exp(logits))) over the last axis, which is kept with length 1.
@@ -68,17 +70,3 @@ def softmax_cross_entropy(logits, targets, mask=None):
     rows *= (weights / total)[:, None]
     rows[at_target] -= weights
     return float(loss), rows.reshape(logits.shape)
-
-
-def check_tokens(tokens, vocabulary_size, name="tokens"):
-    """Raise ValueError unless `tokens` are integers from 0 to vocabulary_size - 1, and at least one."""
-    if not np.issubdtype(tokens.dtype, np.integer):
-        raise ValueError(f"{name} must be integer ids, not {tokens.dtype}")
-    if tokens.size == 0:
-        raise ValueError(f"{name} of shape {tokens.shape} are empty; give at least one id")
-    smallest, largest = tokens.min(), tokens.max()
-    if smallest < 0 or largest >= vocabulary_size:
-        raise ValueError(
-            f"{name} go from {smallest} to {largest}; with a vocabulary of {vocabulary_size} "
-            f"the ids allowed are 0 to {vocabulary_size - 1}"
-        )

@@ -10,8 +10,8 @@ that exist already. And what leaves the backward loop is computed for a block of
 
 import numpy as np
 
+from common.data.tokens import check_tokens
 from common.layers import weight_gradient
-from common.losses import check_tokens
 from common.sparse import sum_rows_by_token
 
 CACHED = 2**16  # numbers in an array that stays in the cache while a block of steps is computed

@@ -49,6 +49,7 @@ COMPARISONS = {
     ast.Is: ast.IsNot,
     ast.IsNot: ast.Is,
 }
+MODULES = {path.stem: path for path in sorted((ROOT / "common").rglob("*.py"))}
 NOT_MUTATED = {"__init__", "plots"}
 CHECKED_IN_NOTEBOOKS = {
     "output_backward",
@@ -134,7 +135,7 @@ def survives(module, mutated):
     with tempfile.TemporaryDirectory() as folder:
         workplace = Path(folder) / "project"
         shutil.copytree(ROOT, workplace, ignore=shutil.ignore_patterns(".*", "*.ipynb"))
-        (workplace / "common" / f"{module}.py").write_text(mutated, encoding="utf-8")
+        (workplace / MODULES[module].relative_to(ROOT)).write_text(mutated, encoding="utf-8")
         os.chdir(workplace)
         sys.path[0] = str(workplace)
         for name in [name for name in sys.modules if name.split(".")[0] in ("common", "tests")]:
@@ -146,7 +147,7 @@ def survives(module, mutated):
 
 def mutate_module(module):
     """Return the number of mutants of one module, and the descriptions of the survivors."""
-    source = (ROOT / "common" / f"{module}.py").read_text(encoding="utf-8")
+    source = MODULES[module].read_text(encoding="utf-8")
     found = list(mutants(source))
     # a forked process has NumPy, pytest and hypothesis loaded already, and leaves no trace of its mutant here
     forked = multiprocessing.get_context("fork")
@@ -197,11 +198,7 @@ def main(arguments):
     if arguments == ["notebooks"]:
         results = [mutate_notebook(path) for path in LESSONS]
     else:
-        modules = arguments or [
-            path.stem
-            for path in sorted((ROOT / "common").glob("*.py"))
-            if path.stem not in NOT_MUTATED
-        ]
+        modules = arguments or [module for module in MODULES if module not in NOT_MUTATED]
         results = [mutate_module(module) for module in modules]
     total = sum(count for count, _ in results)
     survivors = [line for _, lines in results for line in lines]

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from common import attention, bahdanau
-from common.bahdanau import init_bahdanau
-from common.bidirectional import encode
+from common import attention
+from common.models import bahdanau
+from common.models.bahdanau import init_bahdanau
+from common.models.bidirectional import encode
 from common.params import flatten
 from common.recurrent import gru_forward
 from tests import seq2seq

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.baselines import kneser_ney_probabilities, ngram_probabilities
+from common.data.baselines import kneser_ney_probabilities, ngram_probabilities
 
 A, B, C, UNSEEN = range(4)
 TRAINING = np.array([A, A, A, B, A, C])

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from common import bidirectional
-from common.bidirectional import (
+from common.gradient_check import GradientMismatch, check_gradients
+from common.models import bidirectional
+from common.models.bidirectional import (
     bidirectional_backward,
     bidirectional_forward,
     encode,
@@ -10,7 +11,6 @@ from common.bidirectional import (
     init_bidirectional,
     init_encoder,
 )
-from common.gradient_check import GradientMismatch, check_gradients
 from common.params import flatten
 from common.recurrent import gru_forward
 

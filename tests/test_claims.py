@@ -1,6 +1,6 @@
 import pytest
 
-from common.claims import outcome_checker
+from common.lesson.claims import outcome_checker
 
 
 def test_a_claim_must_hold_for_the_default_parameters(capsys):

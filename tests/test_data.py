@@ -1,6 +1,6 @@
 import re
 
-from common.text import DATA, load_corpus
+from common.data.text import DATA, load_corpus
 
 
 def test_every_corpus_is_plain_text_with_unix_line_ends():

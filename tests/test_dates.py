@@ -4,8 +4,8 @@ from datetime import date, datetime
 import numpy as np
 import pytest
 
-from common import dates
-from common.dates import human_date, ordinal
+from common.data import dates
+from common.data.dates import human_date, ordinal
 
 
 def parse(text):

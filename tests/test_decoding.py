@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from common import bahdanau, encoder_decoder, luong
 from common.decoding import beam_search, greedy_decode, select
 from common.losses import log_softmax
+from common.models import bahdanau, encoder_decoder, luong
 from common.params import flatten
 
 V, LONGEST = 4, 3

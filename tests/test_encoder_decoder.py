@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from common import encoder_decoder
-from common.encoder_decoder import init_encoder_decoder
+from common.models import encoder_decoder
+from common.models.encoder_decoder import init_encoder_decoder
 from common.params import flatten
 from tests import seq2seq
 from tests.seq2seq import E, H, V, gradient_report, random_batch, random_params

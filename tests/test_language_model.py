@@ -2,14 +2,6 @@ import numpy as np
 import pytest
 
 from common.gradient_check import check_gradients
-from common.language_model import (
-    accuracy,
-    init_language_model,
-    logits_of,
-    loss_and_grads_with,
-    mean_loss,
-    next_logits_with,
-)
 from common.layers import (
     dropout_forward,
     embedding_forward,
@@ -18,6 +10,14 @@ from common.layers import (
     linear_forward,
 )
 from common.losses import softmax_cross_entropy
+from common.models.language_model import (
+    accuracy,
+    init_language_model,
+    logits_of,
+    loss_and_grads_with,
+    mean_loss,
+    next_logits_with,
+)
 from common.optimizers import Adam, clip_by_global_norm
 from common.params import copy_params, flatten
 from common.recurrent import (

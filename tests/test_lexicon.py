@@ -1,6 +1,6 @@
 import unicodedata
 
-from common.lexicon import (
+from common.data.lexicon import (
     ADJECTIVES,
     BE,
     BEFORE_THE_NOUN,

@@ -4,10 +4,11 @@ from itertools import product
 import numpy as np
 import pytest
 
-from common import attention, luong
-from common.bidirectional import encode
+from common import attention
 from common.checkpoint import load_params, save_params
-from common.luong import init_luong
+from common.models import luong
+from common.models.bidirectional import encode
+from common.models.luong import init_luong
 from common.params import flatten
 from common.recurrent import gru_forward
 from tests import seq2seq

@@ -3,8 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.losses import softmax_cross_entropy
-from common.pairs import (
+from common.data.pairs import (
     alignment_accuracy,
     exact_match,
     load_pairs,
@@ -12,6 +11,7 @@ from common.pairs import (
     pair_batches,
     token_accuracy,
 )
+from common.losses import softmax_cross_entropy
 
 sequences = st.lists(st.integers(3, 9), min_size=1, max_size=6)
 pairs_of_ids = st.lists(st.tuples(sequences, sequences), min_size=1, max_size=12)

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.dates import human_date
-from common.tasks import addition, counted_strings, distinct_splits, marked_recall, reversal
-from common.translation import translation
+from common.data.dates import human_date
+from common.data.tasks import addition, counted_strings, distinct_splits, marked_recall, reversal
+from common.data.translation import translation
 
 
 def test_the_marked_symbol_is_the_answer_at_the_question():

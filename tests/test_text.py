@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.text import (
+from common.data.text import (
     DATA,
     Vocabulary,
     join_words,

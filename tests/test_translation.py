@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.translation import translation
+from common.data.translation import translation
 
 # Translated and aligned by hand: for each French word, the positions of the English words it translates
 BY_HAND = """

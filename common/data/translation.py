@@ -13,7 +13,7 @@ English determines French: they is ils, and I, we and they are masculine. French
 "pas de souris" is "not a mouse" and "not any mice".
 """
 
-from common.lexicon import (
+from common.data.lexicon import (
     ADJECTIVES,
     ANYTHING,
     BE,

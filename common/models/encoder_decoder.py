@@ -14,7 +14,7 @@ from common.layers import (
     linear_backward,
     linear_forward,
 )
-from common.losses import softmax_cross_entropy
+from common.models.teacher_forcing import loss_and_grads_with
 from common.recurrent import gru_backward, gru_forward, init_gru
 
 
@@ -76,17 +76,7 @@ def backward(dlogits, cache):
     }
 
 
-def loss_and_grads(
-    params, source, source_mask, target_inputs, targets, target_mask=None, state=None
-):
-    """Return the loss in nats per target token with mask 1, the gradients, and None, as common.training.train wants it.
-
-    source, source_mask (S, B); target_inputs (T, B) begin with <sos>, targets (T, B) are one step ahead and end with
-    <eos>. Every pair stands for itself: the state is None.
-    """
-    logits, _, cache = forward(params, source, source_mask, target_inputs)
-    loss, dlogits = softmax_cross_entropy(logits, targets, target_mask)
-    return loss, backward(dlogits, cache), None
+loss_and_grads = loss_and_grads_with(forward, backward)
 
 
 def start(params, source, source_mask=None):

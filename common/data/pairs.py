@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from common.text import load_corpus
+from common.data.text import load_corpus
 
 
 def load_pairs(path, tokenise=str.split):

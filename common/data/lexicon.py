@@ -1,4 +1,4 @@
-"""The words of common.translation: about a hundred English ones, and the French ones that translate them.
+"""The words of common.data.translation: about a hundred English ones, and the French ones that translate them.
 
 The tables say which nouns a verb, an adjective or a preposition goes with, so that the sentences stay sensible.
 """

@@ -10,7 +10,7 @@ and all steps attend in one go. The decoder's Wx tells by its number of rows whi
 the score by its names (common.attention), and is empty or missing for "dot".
 
 The paper stacks LSTMs, with an encoder that reads forwards only. Here the cell is a GRU and the encoder that of
-common.bahdanau, so that the two models differ in their attention and in nothing else.
+common.models.bahdanau, so that the two models differ in their attention and in nothing else.
 """
 
 import numpy as np
@@ -22,7 +22,6 @@ from common.attention import (
     memory_backward,
     read_memory,
 )
-from common.bidirectional import encode, encode_backward, init_encoder
 from common.layers import (
     embedding_backward,
     embedding_forward,
@@ -32,7 +31,8 @@ from common.layers import (
     linear_forward,
     weight_gradient,
 )
-from common.losses import softmax_cross_entropy
+from common.models.bidirectional import encode, encode_backward, init_encoder
+from common.models.teacher_forcing import loss_and_grads_with
 from common.recurrent import gru_backward, gru_forward, init_gru
 
 
@@ -151,13 +151,7 @@ def backward(dlogits, cache):
     }
 
 
-def loss_and_grads(
-    params, source, source_mask, target_inputs, targets, target_mask=None, state=None
-):
-    """Return loss, gradients and None; see common.encoder_decoder.loss_and_grads."""
-    logits, _, cache = forward(params, source, source_mask, target_inputs)
-    loss, dlogits = softmax_cross_entropy(logits, targets, target_mask)
-    return loss, backward(dlogits, cache), None
+loss_and_grads = loss_and_grads_with(forward, backward)
 
 
 def start(params, source, source_mask=None):

@@ -17,7 +17,6 @@ from common.attention import (
     memory_backward,
     read_memory,
 )
-from common.bidirectional import encode, encode_backward, init_encoder
 from common.layers import (
     embedding_backward,
     embedding_forward,
@@ -27,7 +26,8 @@ from common.layers import (
     linear_forward,
     weight_gradient,
 )
-from common.losses import softmax_cross_entropy
+from common.models.bidirectional import encode, encode_backward, init_encoder
+from common.models.teacher_forcing import loss_and_grads_with
 from common.recurrent import gru_backward, gru_forward, init_gru
 
 
@@ -105,13 +105,7 @@ def backward(dlogits, cache):
     }
 
 
-def loss_and_grads(
-    params, source, source_mask, target_inputs, targets, target_mask=None, state=None
-):
-    """Return loss, gradients and None; see common.encoder_decoder.loss_and_grads."""
-    logits, _, cache = forward(params, source, source_mask, target_inputs)
-    loss, dlogits = softmax_cross_entropy(logits, targets, target_mask)
-    return loss, backward(dlogits, cache), None
+loss_and_grads = loss_and_grads_with(forward, backward)
 
 
 def start(params, source, source_mask=None):

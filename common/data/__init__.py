@@ -1,0 +1,1 @@
+"""What models read and are measured against. Knows nothing of the mathematics."""

@@ -1,0 +1,1 @@
+"""What a notebook shows: figures, and claims about what was measured. Only notebooks import it."""

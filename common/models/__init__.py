@@ -1,0 +1,1 @@
+"""Whole models, put together of the cells, layers and losses one room below."""
