@@ -129,6 +129,66 @@ def test_equations_are_defined_once_and_those_that_code_cites_exist(lesson):
     assert cited and cited <= set(defined)
 
 
+def section_numbers(notebook):
+    text = "\n".join(cell.source for cell in prose_cells(notebook))
+    return re.findall(r"^#{2,3} (\d+(?:\.\d+)?) ", text, flags=re.MULTILINE)
+
+
+def cited_sections(text):
+    """Return [(lesson or None for this one, section), ...] of a lesson's text; sections of papers are left out."""
+    cited, number = [], r"\d+(?:\.\d+)*"
+    for match in re.finditer(rf"[Ss]ections? ({number}(?:(?:,| and| to) {number})*)", text):
+        before, after = text[: match.start()], text[match.end() :]
+        if re.search(r"(\d{4}, |their |et al\. \()$", before):
+            continue
+        if re.match(r"[^();:]{0,20} of (the paper|[A-Z])", after):
+            continue
+        other = re.search(r"lesson (\d+)(?:'s|,) $", before) or re.match(
+            r" of \[?lesson (\d+)", after
+        )
+        cited += [(other and other[1], section) for section in re.findall(number, match[1])]
+    return cited
+
+
+def test_sections_are_numbered_without_a_gap(lesson):
+    section, subsection = -1, 0
+    for number in section_numbers(lesson):
+        if "." not in number:
+            section, subsection = section + 1, 0
+            assert number == str(section)
+        else:
+            subsection += 1
+            assert number == f"{section}.{subsection}"
+
+
+def test_sections_that_are_cited_exist(lesson):
+    sections = {None: section_numbers(lesson)}
+    for path in LESSONS:
+        notebook = nbformat.read(path, as_version=4)
+        title = re.match(r"# (\d+) · ", notebook.cells[0].source)
+        if title:
+            sections[title[1]] = section_numbers(notebook)
+    text = "\n".join(cell.source for cell in lesson.cells).partition("### References")[0]
+    cited = cited_sections(text)
+    assert cited
+    for where, number in cited:
+        assert number in sections[where], f"section {number} of lesson {where or 'itself'}"
+
+
+def test_citations_of_sections_are_read_as_meant():
+    here = "(section 4). Sections 9.4 and 9.5 say so; see sections 4.1 to 4.4, and Section 10."
+    elsewhere = "that of lesson 3, sections 4.1 and 4.2, and section 5 of [lesson 1](x.ipynb)"
+    papers = (
+        "(2014, section 3.3), their section 3.1, et al. (section 5.3), section 3.3 of the paper"
+    )
+    papers += "; sections 3.1, 3.2, A.1.2 and A.2 of Bahdanau"
+    assert cited_sections(here) == [
+        (None, number) for number in ["4", "9.4", "9.5", "4.1", "4.4", "10"]
+    ]
+    assert cited_sections(elsewhere) == [("3", "4.1"), ("3", "4.2"), ("1", "5")]
+    assert cited_sections(papers) == []
+
+
 def test_links_to_files_resolve(lesson):
     for cell in prose_cells(lesson):
         for target in re.findall(r"\]\(([^)#\s]+)", cell.source):
