@@ -1,0 +1,75 @@
+"""The diagrams: one style, nothing from outside, words for those who cannot see them, and what a cell displays."""
+
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from common.lesson import diagrams
+
+FILES = sorted(diagrams.FOLDER.glob("*.svg"))
+
+
+@pytest.fixture(params=FILES, ids=[path.stem for path in FILES])
+def path(request):
+    return request.param
+
+
+def style_and_arrowheads(path):
+    """Return the part of a file that is the same in all: its style block and the definitions after it."""
+    text = path.read_text(encoding="utf-8")
+    return re.search(r"  <style>.*?</style>\n  <defs>.*?</defs>\n", text, flags=re.DOTALL).group()
+
+
+def test_a_file_is_small_hand_written_svg_that_needs_nothing_from_outside(path):
+    text = path.read_text(encoding="utf-8")
+    root = ET.fromstring(text)
+    assert root.tag == diagrams.SVG + "svg" and root.get("class") == "diagram"
+    width, height = int(root.get("width")), int(root.get("height"))
+    assert width <= 640 and root.get("viewBox") == f"0 0 {width} {height}"
+    assert len(text.encode()) < 15_000 and "\r" not in text and text.endswith("</svg>\n")
+    assert not re.search(r"<image|<script|<use|<foreignObject|href|@import|<!ENTITY", text)
+    assert re.findall(r"https?:[^\"]*", text) == ["http://www.w3.org/2000/svg"]
+    assert set(re.findall(r"url\((.*?)\)", text)) <= {
+        f"#{id_}" for id_ in re.findall(r'id="(.*?)"', text)
+    }
+
+
+def test_a_file_has_a_title_and_a_description(path):
+    root = ET.fromstring(path.read_text(encoding="utf-8"))
+    ids = [root.find(diagrams.SVG + tag).get("id") for tag in ("title", "desc")]
+    assert root.get("aria-labelledby").split() == ids == [f"{path.stem}-title", f"{path.stem}-desc"]
+    assert len(root.findtext(diagrams.SVG + "title").split()) >= 4
+    assert len(root.findtext(diagrams.SVG + "desc").split()) >= 20
+
+
+def test_a_file_paints_its_own_ground_first(path):
+    root = ET.fromstring(path.read_text(encoding="utf-8"))
+    drawn = [
+        child
+        for child in root
+        if child.tag.removeprefix(diagrams.SVG) not in ("title", "desc", "style", "defs")
+    ]
+    assert drawn[0].get("class") == "ground"
+
+
+def test_all_files_share_one_style(path):
+    assert style_and_arrowheads(path) == style_and_arrowheads(FILES[0])
+
+
+def test_show_displays_the_file_itself_and_its_description_as_text(monkeypatch):
+    shown = []
+    monkeypatch.setattr(diagrams, "display", lambda data, raw: shown.append((data, raw)))
+    assert diagrams.show("rnn_unrolled") is None
+    ((data, raw),) = shown
+    assert raw and set(data) == {"image/svg+xml", "text/plain"}
+    file = diagrams.FOLDER / "rnn_unrolled.svg"
+    assert data["image/svg+xml"] == file.read_bytes().decode()
+    title = "Diagram: A recurrent network, unrolled over three steps. "
+    assert data["text/plain"].startswith(title) and "\n" not in data["text/plain"]
+
+
+@pytest.mark.parametrize("name", ["rnn", "", "../diagrams/rnn_unrolled", None])
+def test_an_unknown_name_is_refused_with_the_names_there_are(name):
+    with pytest.raises(ValueError, match=f"no diagram {name!r}; there are .*rnn_unrolled"):
+        diagrams.show(name)
