@@ -56,7 +56,7 @@ def test_metadata_is_the_same_everywhere_without_widgets_or_timestamps(lesson):
         "language_info": {"name": "python"},
     }
     for cell in lesson.cells:
-        assert set(cell.metadata) <= {"tags"}
+        assert set(cell.metadata) <= {"tags", "jupyter", "cellView"}
 
 
 def test_outputs_hold_no_path_and_no_object_id(lesson):
@@ -91,6 +91,7 @@ def test_setup_cell_is_the_same_and_names_the_address_of_pyproject(lesson):
     (address,) = re.findall(r'^Repository = "(.+)"', project, flags=re.MULTILINE)
     first = nbformat.read(LESSONS[0], as_version=4)
     assert code_cells(lesson)[0].source == code_cells(first)[0].source
+    assert code_cells(lesson)[0].metadata == code_cells(first)[0].metadata
     assert f'REPOSITORY = "{address}"' in code_cells(lesson)[0].source
     sources = "\n".join(cell.source for cell in lesson.cells)
     assert set(CLONE_ADDRESS.findall(sources)) == {address}
@@ -112,7 +113,7 @@ def test_defaults_of_the_claims_are_those_of_the_parameters_cell(lesson):
     (call,) = [
         node
         for cell in code_cells(lesson)
-        if "outcome_checker(" in cell.source
+        if "check_parameters(" in cell.source
         for node in ast.walk(ast.parse(cell.source))
         if isinstance(node, ast.keyword) and node.arg == "defaults"
     ]

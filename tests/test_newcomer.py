@@ -1,0 +1,64 @@
+"""What a newcomer meets first: the setup cell outside the project, and parameters from a command line."""
+
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from tests.execute import LESSONS, ROOT
+
+
+def setup_cell():
+    (cell,) = [c for c in nbformat.read(LESSONS[0], 4).cells if "def project_root(" in c.source]
+    return cell.source.replace("%matplotlib inline", "")
+
+
+@pytest.mark.parametrize("folder", [ROOT, ROOT / "seq2seq", ROOT / "tests" / "reference"])
+def test_the_setup_cell_finds_the_project_from_any_of_its_folders(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", [])
+    exec(setup_cell(), {})
+    assert sys.path == [str(ROOT)]
+
+
+def test_outside_the_setup_cell_says_what_is_missing_where_and_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", "")  # so no git either
+    with pytest.raises(RuntimeError) as raised:
+        exec(setup_cell(), {})
+    for part in ("common/recurrent.py is neither in", str(tmp_path), "--cwd FOLDER"):
+        assert part in str(raised.value)
+
+
+def papermill(tmp_path, *arguments):
+    """Run lesson 4 as a command, down to the check of its parameters; return process and last cell's outputs."""
+    notebook = nbformat.read(LESSONS[3], as_version=4)
+    check = [i for i, cell in enumerate(notebook.cells) if "check_parameters(\n" in cell.source]
+    notebook.cells[check[0] + 1 :] = [
+        nbformat.v4.new_code_cell("print([steps, batch_size, optimizer, corpus, prompt])")
+    ]
+    nbformat.write(notebook, tmp_path / "in.ipynb")
+    command = [sys.executable, "-m", "papermill", str(tmp_path / "in.ipynb")]
+    done = subprocess.run(
+        [*command, str(tmp_path / "out.ipynb"), *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+    )
+    return done, nbformat.read(tmp_path / "out.ipynb", as_version=4).cells[-1].outputs
+
+
+def test_papermill_hands_over_parameters_of_other_types(tmp_path):
+    given = "-p steps 1e2 -p batch_size 8.0 -p optimizer adam -p corpus 1984 -p prompt 42"
+    done, outputs = papermill(tmp_path, *given.split())
+    assert done.returncode == 0, done.stderr
+    assert outputs[0].text == "[100, 8, 'Adam', '1984', '42']\n"
+
+
+def test_papermill_ends_with_the_sentence_that_says_what_is_wrong(tmp_path):
+    done, _ = papermill(tmp_path, "-p", "temperature", "0")
+    assert done.returncode != 0
+    last = done.stderr.strip().splitlines()[-1]
+    assert last == "ValueError: temperature is 0; it must be a number above 0"
