@@ -1,12 +1,72 @@
-"""What a newcomer meets first: the setup cell outside the project, and parameters from a command line."""
+"""What a newcomer meets first: the README's Learn command, the setup cell, and parameters from a command line."""
 
+import json
+import os
+import re
+import socket
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 
 import nbformat
 import pytest
 
 from tests.execute import LESSONS, ROOT
+
+
+def learn_commands():
+    """Return how the README starts JupyterLab, on Windows and elsewhere: the arguments after `python -m`."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    return re.findall(r"python -m (jupyterlab .+?\.ipynb)", readme)
+
+
+def test_the_learn_command_is_the_same_on_windows():
+    elsewhere, windows = learn_commands()
+    assert windows == elsewhere.replace("/", "\\")
+
+
+def test_the_learn_command_opens_lesson_1_and_reaches_every_other(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+    folders = ["JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR"]
+    command = [sys.executable, "-m", *learn_commands()[0].split(), "--no-browser", "--allow-root"]
+    command += ["--IdentityProvider.token=known", f"--port={address.split(':')[2]}"]
+    server = subprocess.Popen(
+        [*command, "--ServerApp.port_retries=0", "--ServerApp.ip=127.0.0.1"],
+        cwd=ROOT,
+        env={**os.environ, **{folder: str(tmp_path) for folder in folders}},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        listing = ask_when_ready(server, f"{address}/api/contents/word_level_lm?token=known")
+        (page,) = tmp_path.glob("jpserver-file-to-run-*-open.html")  # what the browser would open
+        opened = page.read_text(encoding="utf-8")
+    finally:
+        server.terminate()
+        server.wait(30)
+    assert {entry["name"] for entry in listing["content"]} >= {
+        path.name for path in LESSONS if path.parent.name == "word_level_lm"
+    }
+    assert f"/lab/tree/{LESSONS[0].relative_to(ROOT).as_posix()}?" in opened
+
+
+def ask_when_ready(server, url):
+    """Return the JSON at a local address as soon as the server that is starting answers."""
+    without_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    for _ in range(300):
+        assert server.poll() is None, f"JupyterLab ended at once with code {server.returncode}"
+        try:
+            with without_proxy.open(url, timeout=30) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError:
+            raise  # it answers, but not what we hope for
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError("JupyterLab did not answer within a minute")
 
 
 def setup_cell():
