@@ -30,6 +30,20 @@ def readme_figures(path):
     return {f"{stem}_{n}.png": png for n, png in enumerate(pngs, 1)}
 
 
+def remove_widgets(notebook):
+    """Remove what a slider leaves behind: it needs a kernel to live, and its id is another one at every execution.
+
+    (nbclient can run sliders only if it keeps their state, in the notebook's metadata, which is replaced below.)
+    """
+    for cell in notebook.cells:
+        if "outputs" in cell:
+            cell.outputs = [
+                output
+                for output in cell.outputs
+                if "application/vnd.jupyter.widget-view+json" not in output.get("data", {})
+            ]
+
+
 def execute(path):
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(
@@ -37,10 +51,10 @@ def execute(path):
         timeout=300,
         kernel_name="python3",
         record_timing=False,
-        store_widget_state=False,
         coalesce_streams=True,
         resources={"metadata": {"path": str(path.parent)}},
     ).execute()
+    remove_widgets(notebook)
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},

@@ -3,9 +3,9 @@
     # @title Diagram: the network, unrolled
     diagrams.show("rnn_unrolled")
 
-These two lines are a cell of their own, folded like every cell that draws. States are
-circles, gates are squares, operations small circles. What is computed forward is blue and solid; gradients
-are red and dashed, against the arrows. A file paints its own light ground, so it is the same on a dark page.
+These two lines are a cell of their own, folded like every cell that draws. States are circles, gates are squares,
+operations small circles. What is computed forward is blue and solid; gradients are red and dashed, against the arrows.
+A file paints its own light ground, so it is the same on a dark page.
 """
 
 import xml.etree.ElementTree as ET
