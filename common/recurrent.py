@@ -3,18 +3,30 @@
 Arrays are time-major: inputs (T, B, D), hidden states (T, B, H). Inputs may also be integer tokens (T, B),
 which stand for one-hot rows: then the input product is a lookup, and its gradient sums rows by token.
 
-Fast for four reasons. All that does not wait for the previous step leaves the loop over time: the input product, the
-slopes of the gates, the gradients of the weights. All gates share one product and one tanh. Loops write into arrays
-that exist already. And what leaves the backward loop is computed for a block of steps that fits in the cache.
+A mask (T, B) has 1 for a real token, 0 for padding. A padded step copies the state through, and whatever else stands
+there, be it NaN or infinite, is never read.
+
+Fast for five reasons. All that does not wait for the previous step leaves the loop over time: the input product, the
+slopes of the gates, the gradients of the weights. All gates share one call for their products and one for their tanh,
+and each gate lies in memory in one piece (common.gates). The matrices of the backward loop are transposed before it.
+Loops write into arrays that exist already. And what leaves the backward loop is computed for a block of steps that fits
+in the cache.
 """
 
 import numpy as np
 
 from common.data.tokens import check_tokens
+from common.gates import gates_first, input_gradients, project, stacked_gradient
 from common.layers import weight_gradient
-from common.sparse import sum_rows_by_token
 
 CACHED = 2**16  # numbers in an array that stays in the cache while a block of steps is computed
+LSTM = (
+    2,
+    0,
+    1,
+    3,
+)  # inside a pass its gates i f g o stand in the order g i f o: sigmoids side by side, and g i f,
+GRU = (0, 1, 2)  # which multiply into the cell state; the GRU's stay r z n
 
 
 def init_rnn(rng, input_size, hidden_size, dtype=np.float32, spectral_radius=1.0):
@@ -42,17 +54,16 @@ def rnn_forward(params, x, h0=None, mask=None):
     Returns h (T, B, H), the last state hT (B, H), and the cache that rnn_backward needs.
     Raises ValueError for mismatched shapes and tokens out of range.
     """
-    T, B, H = _check_input(params, x, mask)
+    x, padded, (T, B, H) = _read(params, x, mask)
     h = _states(T, _start(params, h0, (B, H), "h0"))
-    a = _project(params, x)
+    (a,) = project(params, x, order=(0,))
     for t in range(T):
         np.matmul(h[t], params["Wh"], out=h[t + 1])
         h[t + 1] += a[t]
         np.tanh(h[t + 1], out=h[t + 1])
-        if mask is not None:
-            padded = mask[t] == 0
-            h[t + 1, padded] = h[t, padded]
-    return h[1:], h[T], (params, x, h, mask)
+        if padded is not None:
+            np.copyto(h[t + 1], h[t], where=padded[t])
+    return h[1:], h[T], (params, x, h, padded)
 
 
 def rnn_backward(dh, cache, dstate=None):
@@ -64,24 +75,23 @@ def rnn_backward(dh, cache, dstate=None):
     Returns dx (T, B, D) (None for tokens), dh0 (B, H), and the gradients {"Wx", "Wh", "b"}.
     Raises ValueError for mismatched shapes.
     """
-    params, x, h, mask = cache
-    T, B, H = _check_dh(dh, h)
+    params, x, h, padded = cache
+    dh, (T, B, H) = _read_gradient(dh, h, padded)
     dh_t, earlier = _start(params, dstate, (B, H), "dstate"), np.empty((B, H), h.dtype)
-    da = np.empty_like(dh, h.dtype)
-    padded = _padded(mask)
+    da, Wh_transposed = np.empty_like(dh, h.dtype), np.ascontiguousarray(params["Wh"].T)
     for block in _blocks_from_the_last(T, B * H):
         slope = _slope_of_tanh(h[1:][block], out=da[block])
-        if mask is not None:
+        if padded is not None:
             np.copyto(slope, 0, where=padded[block])
         for t in reversed(range(T)[block]):
             dh_t += dh[t]
             da[t] *= dh_t
-            np.matmul(da[t], params["Wh"].T, out=earlier)
-            if mask is not None:
+            np.matmul(da[t], Wh_transposed, out=earlier)
+            if padded is not None:
                 np.copyto(earlier, dh_t, where=padded[t])
             dh_t, earlier = earlier, dh_t
-    dx, grads = _input_gradients(params, x, da)
-    grads["Wh"] = weight_gradient(h[:-1], da)
+    dx, grads = input_gradients(params, x, da[None], order=(0,))
+    grads["Wh"] = stacked_gradient(h[:-1], da[None], order=(0,))
     return dx, dh_t, grads
 
 
@@ -107,32 +117,30 @@ def lstm_forward(params, x, state=None, mask=None):
     Returns h (T, B, H), the last state (hT, cT), and the cache that lstm_backward needs.
     Raises ValueError for mismatched shapes and tokens out of range.
     """
-    T, B, H = _check_input(params, x, mask)
+    x, padded, (T, B, H) = _read(params, x, mask)
     h0, c0 = (None, None) if state is None else state
     h = _states(T, _start(params, h0, (B, H), "h0"))
     c = _states(T, _start(params, c0, (B, H), "c0"))
     tanh_c, input_part = np.empty_like(h[1:]), np.empty_like(h[0])
-    gates = _project(params, x)
-    recurrent_part = np.empty_like(gates[0])
-    i, f, g, o = _blocks_of_columns(gates, 4)
-    # sigmoid(a) = tanh(a / 2) / 2 + 1 / 2, so scale * tanh(scale * a) + shift is the sigmoid or the tanh itself
-    scale = np.tile(np.repeat(np.array([0.5, 0.5, 1, 0.5], h.dtype), H), (B, 1))
-    shift = 1 - scale
+    Wh, gates = gates_first(params["Wh"], LSTM), project(params, x, LSTM)
+    recurrent_part = np.empty_like(gates[:, 0])
+    g, i, f, o = gates
+    half = np.array(0.5, h.dtype)  # an array is added faster than a number
     for t in range(T):
-        a = gates[t]
-        a += np.matmul(h[t], params["Wh"], out=recurrent_part)
-        a *= scale
+        a, sigmoids = gates[:, t], gates[1:, t]
+        a += np.matmul(h[t], Wh, out=recurrent_part)
+        sigmoids *= half  # sigmoid(a) = tanh(a / 2) / 2 + 1 / 2
         np.tanh(a, out=a)
-        a *= scale
-        a += shift
+        sigmoids *= half
+        sigmoids += half
         np.multiply(f[t], c[t], out=c[t + 1])
         c[t + 1] += np.multiply(i[t], g[t], out=input_part)
         np.tanh(c[t + 1], out=tanh_c[t])
         np.multiply(o[t], tanh_c[t], out=h[t + 1])
-        if mask is not None:
-            padded = mask[t] == 0
-            h[t + 1, padded], c[t + 1, padded] = h[t, padded], c[t, padded]
-    return h[1:], (h[T], c[T]), (params, x, h, c, gates, tanh_c, mask)
+        if padded is not None:
+            np.copyto(h[t + 1], h[t], where=padded[t])
+            np.copyto(c[t + 1], c[t], where=padded[t])
+    return h[1:], (h[T], c[T]), (params, x, h, c, gates, tanh_c, Wh, padded)
 
 
 def lstm_backward(dh, cache, dstate=None):
@@ -141,39 +149,40 @@ def lstm_backward(dh, cache, dstate=None):
     dstate is (dhT, dcT) from whatever uses the last state; zeros if not given.
     Returns dx, (dh0, dc0), and the gradients {"Wx", "Wh", "b"}. Raises ValueError for mismatched shapes.
     """
-    params, x, h, c, gates, tanh_c, mask = cache
-    T, B, H = _check_dh(dh, h)
+    params, x, h, c, gates, tanh_c, Wh, padded = cache
+    dh, (T, B, H) = _read_gradient(dh, h, padded)
     dhT, dcT = (None, None) if dstate is None else dstate
     dh_t, dc_t = _start(params, dhT, (B, H), "dhT"), _start(params, dcT, (B, H), "dcT")
     earlier, through_h = np.empty_like(dh_t), np.empty_like(dh_t)
+    through_gates = np.empty_like(gates[:, 0])
     da, dc_by_dh = np.empty_like(gates), np.empty_like(tanh_c)
-    i, f, g, o = _blocks_of_columns(gates, 4)
-    padded = _padded(mask)
+    g, i, f, o = gates
+    dg, di, df, do = da
+    Wh_transposed = np.ascontiguousarray(Wh.swapaxes(1, 2))
     for block in _blocks_from_the_last(T, B * 4 * H):
         # da = slope * what the gate multiplies * the gradient of that product; all but the gradient is known by now
-        di, df, dg, do = (d[block] for d in _blocks_of_columns(da, 4))
-        _slope_of_sigmoid(gates[block], out=da[block])
-        _slope_of_tanh(g[block], out=dg)
-        for d, factor in ((di, g), (df, c), (dg, i), (do, tanh_c)):
-            d *= factor[block]
+        _slope_of_tanh(g[block], out=dg[block])
+        _slope_of_sigmoid(gates[1:, block], out=da[1:, block])
+        for d, factor in ((dg, i), (di, g), (df, c), (do, tanh_c)):
+            d[block] *= factor[block]
         _slope_of_tanh(tanh_c[block], out=dc_by_dh[block])
         dc_by_dh[block] *= o[block]
-        if mask is not None:
-            np.copyto(da[block], 0, where=padded[block])
+        if padded is not None:
+            np.copyto(da[:, block], 0, where=padded[block])
             np.copyto(dc_by_dh[block], 0, where=padded[block])
         for t in reversed(range(T)[block]):
             dh_t += dh[t]
             dc_t += np.multiply(dh_t, dc_by_dh[t], out=through_h)
-            da_t = da[t].reshape(B, 4, H)
-            da_t[:, :3] *= dc_t[:, None]
-            da_t[:, 3] *= dh_t
-            np.matmul(da[t], params["Wh"].T, out=earlier)
-            np.multiply(dc_t, f[t], out=dc_t, where=True if mask is None else ~padded[t])
-            if mask is not None:
+            da[:3, t] *= dc_t
+            do[t] *= dh_t
+            np.matmul(da[:, t], Wh_transposed, out=through_gates)
+            np.add.reduce(through_gates, axis=0, out=earlier)
+            np.multiply(dc_t, f[t], out=dc_t, where=True if padded is None else ~padded[t])
+            if padded is not None:
                 np.copyto(earlier, dh_t, where=padded[t])
             dh_t, earlier = earlier, dh_t
-    dx, grads = _input_gradients(params, x, da)
-    grads["Wh"] = weight_gradient(h[:-1], da)
+    dx, grads = input_gradients(params, x, da, LSTM)
+    grads["Wh"] = stacked_gradient(h[:-1], da, LSTM)
     return dx, (dh_t, dc_t), grads
 
 
@@ -204,40 +213,42 @@ def gru_forward(params, x, h0=None, mask=None, feed=None):
     x, h0, mask and what is returned as for rnn_forward. Raises ValueError for mismatched shapes and tokens
     out of range.
 
-    feed(t, h_(t-1)) -> (B, 3H) is added to x_t Wx + b: an input that cannot be known before the state it depends on,
-    such as the context that attention makes of it.
+    feed(t, h_(t-1)) -> (3, B, H), for r, z and n, or 0, is added to x_t Wx + b: an input that cannot be known before
+    the state it depends on, such as the context that attention makes of it.
     """
-    T, B, H = _check_input(params, x, mask)
-    Wh, after = params["Wh"], "bn" in params
+    x, padded, (T, B, H) = _read(params, x, mask)
+    after = "bn" in params
     h = _states(T, _start(params, h0, (B, H), "h0"))
-    gates, inner = _project(params, x), np.empty_like(h[1:])
-    r, z, n = _blocks_of_columns(gates, 3)
-    recurrent_part = np.empty((B, 3 * H if after else 2 * H), h.dtype)
-    through_n = np.empty_like(h[0])
+    Wh, gates, inner = gates_first(params["Wh"], GRU), project(params, x, GRU), np.empty_like(h[1:])
+    recurrent_part, through_n = np.empty_like(gates[:, 0]), np.empty_like(h[0])
+    r, z, n = gates
+    half = np.array(0.5, h.dtype)
     for t in range(T):
         if feed is not None:
-            gates[t] += feed(t, h[t])
-        np.matmul(h[t], Wh if after else Wh[:, : 2 * H], out=recurrent_part)
-        rz = gates[t, :, : 2 * H]  # sigmoid(a) = tanh(a / 2) / 2 + 1 / 2
-        rz += recurrent_part[:, : 2 * H]
-        rz *= 0.5
-        np.tanh(rz, out=rz)
-        rz *= 0.5
-        rz += 0.5
+            gates[:, t] += feed(t, h[t])
+        rz = gates[:2, t]
         if after:
-            np.add(recurrent_part[:, 2 * H :], params["bn"], out=inner[t])
+            np.matmul(h[t], Wh, out=recurrent_part)
+            np.add(recurrent_part[2], params["bn"], out=inner[t])
+        else:
+            np.matmul(h[t], Wh[:2], out=recurrent_part[:2])
+        rz += recurrent_part[:2]
+        rz *= half  # sigmoid(a) = tanh(a / 2) / 2 + 1 / 2
+        np.tanh(rz, out=rz)
+        rz *= half
+        rz += half
+        if after:
             n[t] += np.multiply(r[t], inner[t], out=through_n)
         else:
             np.multiply(r[t], h[t], out=inner[t])
-            n[t] += np.matmul(inner[t], Wh[:, 2 * H :], out=through_n)
+            n[t] += np.matmul(inner[t], Wh[2], out=through_n)
         np.tanh(n[t], out=n[t])
         np.subtract(h[t], n[t], out=h[t + 1])  # h = n + z * (h_prev - n)
         h[t + 1] *= z[t]
         h[t + 1] += n[t]
-        if mask is not None:
-            padded = mask[t] == 0
-            h[t + 1, padded] = h[t, padded]
-    return h[1:], h[T], (params, x, h, gates, inner, mask)
+        if padded is not None:
+            np.copyto(h[t + 1], h[t], where=padded[t])
+    return h[1:], h[T], (params, x, h, gates, inner, Wh, padded)
 
 
 def gru_backward(dh, cache, dstate=None, feed_backward=None):
@@ -245,60 +256,63 @@ def gru_backward(dh, cache, dstate=None, feed_backward=None):
     among the parameters. Raises ValueError for mismatched shapes.
 
     feed_backward(t, da_t) -> (B, H), from the last step to the first, is what reaches h_(t-1) through `feed`, whose
-    result at step t has the gradient da_t (B, 3H).
+    result at step t has the gradient da_t (3, B, H).
     """
-    params, x, h, gates, inner, mask = cache
-    T, B, H = _check_dh(dh, h)
-    Wh, after = params["Wh"], "bn" in params
+    params, x, h, gates, inner, Wh, padded = cache
+    dh, (T, B, H) = _read_gradient(dh, h, padded)
+    after = "bn" in params
     dh_t, earlier = _start(params, dstate, (B, H), "dstate"), np.empty((B, H), h.dtype)
     # Reset "before": `apart` is the gradient of r * h, which waits for a product, and the gate waits for it.
     # Reset "after": nothing waits. In the place of n, da holds r * dn, the gradient of the inner product, so that all
     # three take one product with Wh; dn itself is `apart` until the loop is over.
-    da, apart, through_n = np.empty_like(gates), np.empty_like(inner), np.empty_like(dh_t)
-    r, z, n = _blocks_of_columns(gates, 3)
-    padded = _padded(mask)
+    da, apart, through_z = np.empty_like(gates), np.empty_like(inner), np.empty_like(dh_t)
+    through_gates, Wh_transposed = (
+        np.empty_like(gates[:, 0]),
+        np.ascontiguousarray(Wh.swapaxes(1, 2)),
+    )
+    r, z, n = gates
+    dr, dz, dn = da
     for block in _blocks_from_the_last(T, B * 3 * H):
-        dr, dz, dn = (d[block] for d in _blocks_of_columns(da, 3))
-        _slope_of_sigmoid(gates[block], out=da[block])
-        _slope_of_tanh(n[block], out=dn)
-        dr *= (inner if after else h)[block]
-        dz *= np.subtract(h[block], n[block], out=apart[block])
-        dn *= np.subtract(1, z[block], out=apart[block])
-        if mask is not None:
-            np.copyto(da[block], 0, where=padded[block])
+        _slope_of_sigmoid(gates[:2, block], out=da[:2, block])
+        _slope_of_tanh(n[block], out=dn[block])
+        dr[block] *= (inner if after else h)[block]
+        dz[block] *= np.subtract(h[block], n[block], out=apart[block])
+        dn[block] *= np.subtract(1, z[block], out=apart[block])
+        if padded is not None:
+            np.copyto(da[:, block], 0, where=padded[block])
         if after:
-            dr *= dn
-            apart[block] = dn
-            dn *= r[block]
+            dr[block] *= dn[block]
+            apart[block] = dn[block]
+            dn[block] *= r[block]
         for t in reversed(range(T)[block]):
             dh_t += dh[t]
-            da_t = da[t].reshape(B, 3, H)
             if after:
-                da_t *= dh_t[:, None]
+                da[:, t] *= dh_t
                 apart[t] *= dh_t
-                np.matmul(da[t], Wh.T, out=earlier)
+                np.matmul(da[:, t], Wh_transposed, out=through_gates)
             else:
-                da_t[:, 1:] *= dh_t[:, None]
-                np.matmul(da_t[:, 2], Wh[:, 2 * H :].T, out=apart[t])
-                da_t[:, 0] *= apart[t]
-                np.matmul(da[t, :, : 2 * H], Wh[:, : 2 * H].T, out=earlier)
-                earlier += np.multiply(apart[t], r[t], out=through_n)
-            earlier += np.multiply(dh_t, z[t], out=through_n)
-            if mask is not None:
+                da[1:, t] *= dh_t
+                np.matmul(dn[t], Wh_transposed[2], out=apart[t])
+                dr[t] *= apart[t]
+                np.matmul(da[:2, t], Wh_transposed[:2], out=through_gates[:2])
+                np.multiply(apart[t], r[t], out=through_gates[2])
+            np.add.reduce(through_gates, axis=0, out=earlier)
+            earlier += np.multiply(dh_t, z[t], out=through_z)
+            if padded is not None:
                 np.copyto(earlier, dh_t, where=padded[t])
             if feed_backward is not None:
-                da_fed = np.hstack([da[t, :, : 2 * H], apart[t]]) if after else da[t]
-                earlier += feed_backward(t, da_fed)
+                da_t = np.concatenate([da[:2, t], apart[None, t]]) if after else da[:, t]
+                earlier += feed_backward(t, da_t)
             dh_t, earlier = earlier, dh_t
     recurrent_grads = {}
     if after:
-        recurrent_grads["Wh"] = weight_gradient(h[:-1], da)
-        recurrent_grads["bn"] = da[..., 2 * H :].sum(axis=(0, 1))
-        da[..., 2 * H :] = apart
+        recurrent_grads["Wh"] = stacked_gradient(h[:-1], da, GRU)
+        recurrent_grads["bn"] = dn.sum(axis=(0, 1))
+        dn[:] = apart
     else:
-        into_rz, into_n = (h[:-1], da[..., : 2 * H]), (inner, da[..., 2 * H :])
-        recurrent_grads["Wh"] = np.hstack([weight_gradient(*into_rz), weight_gradient(*into_n)])
-    dx, grads = _input_gradients(params, x, da)
+        into_rz = [weight_gradient(h[:-1], d) for d in da[:2]]
+        recurrent_grads["Wh"] = np.hstack([*into_rz, weight_gradient(inner, dn)])
+    dx, grads = input_gradients(params, x, da, GRU)
     return dx, dh_t, grads | recurrent_grads
 
 
@@ -327,31 +341,6 @@ def _states(T, start):
     return states
 
 
-def _blocks_of_columns(a, count):
-    """Return `count` views (T, B, H) of an array (T, B, count * H): one for each gate."""
-    T, B, G = a.shape
-    return np.moveaxis(a.reshape(T, B, count, G // count), 2, 0)
-
-
-def _project(params, x):
-    """Return x Wx + b for all steps at once; for tokens a lookup."""
-    Wx, b = params["Wx"], params["b"]
-    if x.ndim == 2 and x.size >= len(Wx):
-        return (Wx + b)[x]
-    if x.ndim == 2:
-        a = Wx[x]
-    else:
-        a = np.empty((*x.shape[:2], len(b)), Wx.dtype)
-        np.matmul(x.reshape(-1, len(Wx)), Wx, out=a.reshape(-1, len(b)))
-    a += b
-    return a
-
-
-def _padded(mask):
-    """Return the mask's opposite (T, B, 1), true where a step is padding; None for no mask."""
-    return None if mask is None else (mask == 0)[..., None]
-
-
 def _blocks_from_the_last(T, step_size):
     """Return slices of time, the last steps first, in which arrays of `step_size` numbers a step fit in the cache."""
     steps = max(1, CACHED // step_size)
@@ -370,33 +359,30 @@ def _slope_of_tanh(y, out):
     return np.subtract(1, out, out=out)
 
 
-def _input_gradients(params, x, da):
-    """Return dx and {"Wx", "b"} from the gradients da of all pre-activations."""
-    if x.ndim == 2:
-        dWx = sum_rows_by_token(x.ravel(), da.reshape(-1, da.shape[-1]), len(params["Wx"]))
-        return None, {"Wx": dWx, "b": dWx.sum(axis=0)}
-    dx = da.reshape(-1, da.shape[-1]) @ params["Wx"].T
-    return dx.reshape(x.shape), {"Wx": weight_gradient(x, da), "b": da.sum(axis=(0, 1))}
-
-
-def _check_dh(dh, states):
-    if dh.shape != states[1:].shape:
-        raise ValueError(f"dh has shape {dh.shape}; the hidden states have {states[1:].shape}")
-    return dh.shape
-
-
-def _check_input(params, x, mask):
-    """Return T, B, H."""
+def _read(params, x, mask):
+    """Return x as it may be computed with, where a step is padding (T, B, 1), None for nowhere, and T, B, H."""
     Wx, Wh = params["Wx"], params["Wh"]
+    if mask is not None and mask.shape != x.shape[:2]:
+        raise ValueError(f"the mask has shape {mask.shape}; it must be (T, B) = {x.shape[:2]}")
+    padded = None if mask is None or mask.all() else (mask == 0)[..., None]
+    if padded is not None:
+        x = np.where(padded if x.ndim == 3 else padded[..., 0], 0, x)
     if x.ndim == 2:
         check_tokens(x, len(Wx))
     elif x.ndim != 3 or x.shape[2] != len(Wx) or 0 in x.shape:
         raise ValueError(
             f"x has shape {x.shape}; it must be (T, B, {len(Wx)}) floats or (T, B) integer tokens"
         )
-    if mask is not None and mask.shape != x.shape[:2]:
-        raise ValueError(f"the mask has shape {mask.shape}; it must be (T, B) = {x.shape[:2]}")
-    return *x.shape[:2], len(Wh)
+    return x, padded, (*x.shape[:2], len(Wh))
+
+
+def _read_gradient(dh, states, padded):
+    """Return dh as it may be computed with, and T, B, H."""
+    if dh.shape != states[1:].shape:
+        raise ValueError(f"dh has shape {dh.shape}; the hidden states have {states[1:].shape}")
+    if padded is not None:
+        dh = np.where(padded & ~np.isfinite(dh), 0, dh)
+    return dh, dh.shape
 
 
 def _check_state(state, shape, name):

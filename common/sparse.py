@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+SMALL = 2**13  # numbers in a one-hot matrix below which the product with it is faster than sorting
+RARE = 4  # occurrences up to which a token is summed with others of its kind
+
 
 @dataclass
 class SparseRows:
@@ -29,24 +32,43 @@ class SparseRows:
 
 
 def sparse_rows_by_token(tokens, rows, vocabulary_size):
-    """Return the SparseRows that sum `rows` (N, E) over equal tokens (N,). Its cost does not depend on V.
-
-    Sorting brings equal tokens together; one sum takes all rows of a token that occurs more than once. (np.add.at and
-    np.add.reduceat give the same, many times slower for wide rows.)
-    """
-    order = np.argsort(tokens, kind="stable")
-    distinct, starts, counts = np.unique(tokens[order], return_index=True, return_counts=True)
-    sums = rows[order[starts]]
-    for i in np.flatnonzero(counts > 1):
-        np.add.reduce(rows[order[starts[i] : starts[i] + counts[i]]], axis=0, out=sums[i])
+    """Return the SparseRows that sum `rows` (N, E) over equal tokens (N,). Its cost does not depend on V."""
+    distinct, sums = _sums_of_equal_tokens(tokens, rows)
     return SparseRows(distinct, sums, (vocabulary_size, rows.shape[1]))
 
 
 def sum_rows_by_token(tokens, rows, vocabulary_size):
-    """Return the same as a whole array (V, H): what one_hot(tokens).T @ rows gives, without the product."""
-    if len(tokens) > vocabulary_size:
-        return sparse_rows_by_token(tokens, rows, vocabulary_size).to_dense()
-    sums = np.zeros((vocabulary_size, rows.shape[1]), dtype=rows.dtype)
-    for token, row in zip(tokens.tolist(), rows, strict=True):
-        sums[token] += row
+    """Return the same as a whole array (..., V, H), for rows (..., N, H): what one_hot(tokens).T @ rows gives, without
+    the product, where that would be large."""
+    if len(tokens) * vocabulary_size < SMALL:
+        one_hot = np.arange(vocabulary_size)[:, None] == tokens
+        return one_hot.astype(rows.dtype) @ rows
+    distinct, of_distinct = _sums_of_equal_tokens(tokens, rows)
+    if len(distinct) == vocabulary_size:
+        return of_distinct
+    sums = np.zeros((*rows.shape[:-2], vocabulary_size, rows.shape[-1]), rows.dtype)
+    sums[..., distinct, :] = of_distinct
     return sums
+
+
+def _sums_of_equal_tokens(tokens, rows):
+    """Return the distinct tokens, ascending, and the sum (..., H) of the rows (..., N, H) of each.
+
+    Sorting brings equal tokens together. Rare tokens take their second rows all at once, then their third, and so on;
+    a frequent one takes all of its rows in one sum. (np.add.at and np.add.reduceat give the same, many times slower for
+    wide rows.)
+    """
+    order = np.argsort(tokens, kind="stable")
+    in_order = tokens[order]
+    is_first = np.ones(len(order), bool)
+    np.not_equal(in_order[1:], in_order[:-1], out=is_first[1:])
+    starts = np.flatnonzero(is_first)
+    counts = np.diff(starts, append=len(order))
+    sums = rows[..., order[starts], :]
+    for n in range(1, RARE):
+        rare = np.flatnonzero((counts > n) & (counts <= RARE))
+        sums[..., rare, :] += rows[..., order[starts[rare] + n], :]
+    for i in np.flatnonzero(counts > RARE):
+        places = order[starts[i] : starts[i] + counts[i]]
+        np.add.reduce(rows[..., places, :], axis=-2, out=sums[..., i, :])
+    return in_order[starts], sums

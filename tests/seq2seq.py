@@ -59,7 +59,11 @@ def assert_padding_is_never_read(model, params):
             assert not weights[:, b, source_length:].any()
             ours = weights[:length, b, :source_length]
             np.testing.assert_allclose(ours, alone_weights[:, 0], rtol=0, atol=1e-12)
-    others = np.where(source_mask, source, 1), source_mask, np.where(target_mask, target_inputs, 1)
+    others = (
+        np.where(source_mask, source, -9),
+        source_mask,
+        np.where(target_mask, target_inputs, 99),
+    )
     loss, grads, _ = model.loss_and_grads(
         params, source, source_mask, target_inputs, targets, target_mask
     )
@@ -69,8 +73,13 @@ def assert_padding_is_never_read(model, params):
     assert loss == other_loss
     ours, theirs = flatten(grads), flatten(other_grads)
     for name, g in ours.items():
-        g, other = (x.to_dense() if isinstance(x, SparseRows) else x for x in (g, theirs[name]))
-        np.testing.assert_allclose(g, other, rtol=0, atol=1e-14)
+        other = theirs[name]
+        if isinstance(
+            g, SparseRows
+        ):  # a row too many would be moved by what an optimizer remembers
+            assert np.array_equal(g.rows, other.rows)
+            g, other = g.values, other.values
+        assert np.array_equal(g, other)
 
 
 def assert_steps_follow_teacher_forcing(model, params):

@@ -315,6 +315,48 @@ def test_the_gradients_are_proven(cell, tokens, mask):
     check_gradients(f, {"cell": params, **starts} | ({} if tokens else {"x": x}))
 
 
+@pytest.mark.parametrize("mask", [RAGGED, LEFT_PADDED, WITH_HOLES_AND_AN_EMPTY_SEQUENCE])
+@pytest.mark.parametrize("garbage", [np.nan, np.inf, -np.inf])
+@pytest.mark.filterwarnings("error")
+@every_cell
+def test_what_stands_at_a_padded_step_changes_nothing(cell, mask, garbage):
+    params, x, states, dh, dstates = random_problem(cell)
+    results = []
+    for there in (0, garbage):
+        given = [np.where(mask[..., None] == 0, there, array) for array in (x, dh)]
+        h, last, cache = forward(cell, params, given[0], states, mask)
+        dx, dstart, grads = backward(cell, given[1], cache, dstates)
+        results.append([dx, h, *last, *dstart, *grads.values()])
+    assert all(np.array_equal(*pair) for pair in zip(*results, strict=True))
+    assert not results[1][0][mask == 0].any()
+
+
+@every_cell
+def test_a_padded_token_may_be_any_number(cell):
+    params, _, states, dh, _ = random_problem(cell)
+    ids = np.random.default_rng(0).integers(0, D, (T, B))
+    results = []
+    for there in (0, -1, D):
+        h, _, cache = forward(cell, params, np.where(RAGGED == 0, there, ids), states, RAGGED)
+        results.append([h, *backward(cell, dh, cache)[2].values()])
+    assert all(
+        np.array_equal(a, b) and np.array_equal(a, c) for a, b, c in zip(*results, strict=True)
+    )
+
+
+@pytest.mark.parametrize("batch_size", [1, 2])
+@every_cell
+def test_every_sequence_stands_for_itself(cell, batch_size):
+    params, x, states, dh, dstates = random_problem(cell)
+    all_h, all_last, cache = forward(cell, params, x, states)
+    all_dx, all_dstart, _ = backward(cell, dh, cache, dstates)
+    few = slice(batch_size)
+    h, last, cache = forward(cell, params, x[:, few], [s[few] for s in states])
+    dx, dstart, _ = backward(cell, dh[:, few], cache, [s[few] for s in dstates])
+    assert_close([h, dx], [all_h[:, few], all_dx[:, few]])
+    assert_close([*last, *dstart], [s[few] for s in (*all_last, *all_dstart)])
+
+
 @pytest.mark.parametrize("mask", [None, RAGGED])
 @pytest.mark.parametrize("steps", [1, T])
 @every_cell
@@ -462,24 +504,25 @@ def test_the_lstm_refuses_a_cell_state_of_another_shape():
 @pytest.mark.parametrize("mask", [None, RAGGED, WITH_HOLES_AND_AN_EMPTY_SEQUENCE])
 def test_what_is_fed_into_a_gru_step_by_step_may_depend_on_the_state_before(cell, mask):
     params, x, (h0,), dh, (dhT,) = random_problem(cell)
-    params["feed"] = np.random.default_rng(1).normal(0, 0.5, (H, 3 * H))
+    params["feed"] = np.random.default_rng(1).normal(0, 0.5, (3, H, H))
 
     def loss_and_grads(p):
         own = {name: array for name, array in p["params"].items() if name != "feed"}
         fed = np.zeros((T, B, H))
-        da = np.zeros((T, B, 3 * H))
+        da = np.zeros((3, T, B, H))
 
         def feed(t, h_before):
             fed[t] = np.sin(h_before)
             return fed[t] @ p["params"]["feed"]
 
         def feed_backward(t, da_t):
-            da[t] = da_t
-            return da_t @ p["params"]["feed"].T * np.sqrt(1 - fed[t] ** 2)  # |h| < 1: cos > 0
+            da[:, t] = da_t
+            dfed = np.sum(da_t @ p["params"]["feed"].swapaxes(1, 2), axis=0)
+            return dfed * np.sqrt(1 - fed[t] ** 2)  # |h| < 1: cos > 0
 
         h, hT, cache = recurrent.gru_forward(own, p["x"], p["h0"], mask, feed)
         dx, dh0, grads = recurrent.gru_backward(dh, cache, dhT, feed_backward)
-        grads["feed"] = fed.reshape(-1, H).T @ da.reshape(-1, 3 * H)
+        grads["feed"] = fed.reshape(-1, H).T @ da.reshape(3, -1, H)
         return np.sum(dh * h) + np.sum(dhT * hT), {"params": grads, "x": dx, "h0": dh0}
 
     check_gradients(loss_and_grads, {"params": params, "x": x, "h0": h0})
@@ -495,7 +538,7 @@ def test_feeding_known_inputs_is_the_same_as_reading_them(cell):
     def feed(t, h_before):
         fed.append(t)
         seen.append(h_before.copy())
-        return x[t, :, 1:] @ rest
+        return np.stack(np.split(x[t, :, 1:] @ rest, 3, axis=1))
 
     h, _, _ = recurrent.gru_forward(first, x[..., :1], h0, feed=feed)
     assert_close([h], [expected])

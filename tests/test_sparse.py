@@ -42,6 +42,16 @@ def test_rows_by_token_are_the_product_with_one_hot_rows(lookup):
     assert np.array_equal(rows, before)
 
 
+@pytest.mark.parametrize("small", [0, 10**9])  # by sorting, and by a product with one-hot rows
+@pytest.mark.parametrize("count", [2, 40, 400])
+def test_a_sum_for_each_stack_of_rows(count, small, monkeypatch):
+    monkeypatch.setattr("common.sparse.SMALL", small)
+    rng = np.random.default_rng(0)
+    tokens = np.minimum(rng.geometric(0.3, count), V) - 1  # some are frequent, some rare
+    rows = rng.integers(-9, 9, (2, 3, count, E)).astype(np.float64)
+    assert np.array_equal(sum_rows_by_token(tokens, rows, V), np.eye(V)[tokens].T @ rows)
+
+
 @pytest.mark.parametrize("count", [3, V, 50])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_sums_keep_the_dtype(count, dtype):

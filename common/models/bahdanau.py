@@ -17,6 +17,7 @@ from common.attention import (
     memory_backward,
     read_memory,
 )
+from common.gates import gates_first, stacked_gradient
 from common.layers import (
     embedding_backward,
     embedding_forward,
@@ -24,11 +25,10 @@ from common.layers import (
     init_linear,
     linear_backward,
     linear_forward,
-    weight_gradient,
 )
 from common.models.bidirectional import encode, encode_backward, init_encoder
 from common.models.teacher_forcing import loss_and_grads_with
-from common.recurrent import gru_backward, gru_forward, init_gru
+from common.recurrent import GRU, gru_backward, gru_forward, init_gru
 
 
 def init_bahdanau(rng, source_size, target_size, embedding_size, hidden_size, dtype=np.float32):
@@ -53,6 +53,7 @@ def forward(params, source, source_mask, target_inputs):
     context = np.empty((T, B, annotations.shape[2]), embedded.dtype)
     weights = np.empty((T, B, len(annotations)), embedded.dtype)
     word_rows, context_rows = np.split(params["decoder"]["Wx"], [E])
+    context_gates = gates_first(context_rows, GRU)
     attend_caches = []
 
     def feed(t, s_before):
@@ -60,7 +61,7 @@ def forward(params, source, source_mask, target_inputs):
             params["attention"], s_before[None], memory
         )
         attend_caches.append(cache)
-        return context[t] @ context_rows
+        return np.matmul(context[t], context_gates)
 
     word_decoder = {**params["decoder"], "Wx": word_rows}
     s, _, decoder_cache = gru_forward(word_decoder, embedded, first_state, feed=feed)
@@ -70,29 +71,30 @@ def forward(params, source, source_mask, target_inputs):
     np.tanh(r, out=r)
     logits, output_cache = linear_forward(params["output"], r)
     caches = encode_cache, embedding_cache, attend_caches, decoder_cache
-    return logits, weights, (*caches, readout_cache, output_cache, context, context_rows, r)
+    return logits, weights, (*caches, readout_cache, output_cache, context, context_gates, r)
 
 
 def backward(dlogits, cache):
     """Return the gradients of all parameters."""
-    *caches, readout_cache, output_cache, context, context_rows, r = cache
+    *caches, readout_cache, output_cache, context, context_gates, r = cache
     encode_cache, embedding_cache, attend_caches, decoder_cache = caches
     dr, output_grads = linear_backward(dlogits, output_cache)
     dr *= 1 - r**2
     dread, readout_grads = linear_backward(dr, readout_cache)
     H, K = r.shape[2], context.shape[2]
     ds, dembedded, dcontext = np.split(dread, [H, dread.shape[2] - K], axis=-1)
-    da, records = np.empty((*r.shape[:2], 3 * H), r.dtype), []
+    da, records = np.empty((3, *r.shape), r.dtype), []
+    from_gates = np.ascontiguousarray(context_gates.swapaxes(1, 2))
 
     def feed_backward(t, da_t):
-        da[t] = da_t
-        dcontext[t] += da_t @ context_rows.T
+        da[:, t] = da_t
+        dcontext[t] += np.matmul(da_t, from_gates).sum(axis=0)
         ds_before, record = attend_backward(dcontext[t : t + 1], attend_caches[t])
         records.append(record)
         return ds_before[0]
 
     dfed, dfirst_state, decoder_grads = gru_backward(ds, decoder_cache, feed_backward=feed_backward)
-    dcontext_rows = weight_gradient(context, da)
+    dcontext_rows = stacked_gradient(context, da, GRU)
     decoder_grads["Wx"] = np.concatenate([decoder_grads["Wx"], dcontext_rows])
     dannotations, attention_grads = memory_backward(records)
     return {

@@ -6,8 +6,8 @@ and Le 2014: it sees the source in its first state only. All arrays are time-maj
 
 import numpy as np
 
+from common.embedded_input import embed_input, embed_input_backward
 from common.layers import (
-    embedding_backward,
     embedding_forward,
     init_embedding,
     init_linear,
@@ -34,21 +34,24 @@ def init_encoder_decoder(
 
 def encode(params, source, source_mask=None):
     """Return the decoder's first state (B, H), tanh of a linear layer over the encoder's last, and a cache."""
-    embedded, embedding_cache = embedding_forward(params["source_embedding"], source)
-    _, last_state, encoder_cache = gru_forward(params["encoder"], embedded, mask=source_mask)
+    encoder, places, read_cache = embed_input(
+        params["source_embedding"], params["encoder"], source, source_mask
+    )
+    _, last_state, encoder_cache = gru_forward(encoder, places, mask=source_mask)
     first_state, bridge_cache = linear_forward(params["bridge"], last_state)
     np.tanh(first_state, out=first_state)
-    return first_state, (embedding_cache, encoder_cache, bridge_cache, first_state, len(source))
+    return first_state, (read_cache, encoder_cache, bridge_cache, first_state, len(source))
 
 
 def encode_backward(dfirst_state, cache):
     """Return the gradients {"source_embedding", "encoder", "bridge"}."""
-    embedding_cache, encoder_cache, bridge_cache, first_state, S = cache
+    read_cache, encoder_cache, bridge_cache, first_state, S = cache
     dlast_state, bridge_grads = linear_backward(dfirst_state * (1 - first_state**2), bridge_cache)
     dh = np.zeros((S, *first_state.shape), first_state.dtype)  # the loss reads the last state only
-    dembedded, _, encoder_grads = gru_backward(dh, encoder_cache, dlast_state)
+    _, _, encoder_grads = gru_backward(dh, encoder_cache, dlast_state)
+    embedding_grads, encoder_grads = embed_input_backward(encoder_grads, read_cache)
     return {
-        "source_embedding": embedding_backward(dembedded, embedding_cache),
+        "source_embedding": embedding_grads,
         "encoder": encoder_grads,
         "bridge": bridge_grads,
     }
@@ -57,20 +60,23 @@ def encode_backward(dfirst_state, cache):
 def forward(params, source, source_mask, target_inputs):
     """Return the logits (T, B, V) with teacher forcing, None (for there is no attention), and the cache."""
     first_state, encode_cache = encode(params, source, source_mask)
-    embedded, embedding_cache = embedding_forward(params["target_embedding"], target_inputs)
-    s, _, decoder_cache = gru_forward(params["decoder"], embedded, first_state)
+    decoder, places, read_cache = embed_input(
+        params["target_embedding"], params["decoder"], target_inputs
+    )
+    s, _, decoder_cache = gru_forward(decoder, places, first_state)
     logits, output_cache = linear_forward(params["output"], s)
-    return logits, None, (encode_cache, embedding_cache, decoder_cache, output_cache)
+    return logits, None, (encode_cache, read_cache, decoder_cache, output_cache)
 
 
 def backward(dlogits, cache):
     """Return the gradients of all parameters."""
-    encode_cache, embedding_cache, decoder_cache, output_cache = cache
+    encode_cache, read_cache, decoder_cache, output_cache = cache
     ds, output_grads = linear_backward(dlogits, output_cache)
-    dembedded, dfirst_state, decoder_grads = gru_backward(ds, decoder_cache)
+    _, dfirst_state, decoder_grads = gru_backward(ds, decoder_cache)
+    embedding_grads, decoder_grads = embed_input_backward(decoder_grads, read_cache)
     return {
         **encode_backward(dfirst_state, encode_cache),
-        "target_embedding": embedding_backward(dembedded, embedding_cache),
+        "target_embedding": embedding_grads,
         "decoder": decoder_grads,
         "output": output_grads,
     }

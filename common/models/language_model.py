@@ -7,6 +7,7 @@ its weights are the embedding's, transposed (Press and Wolf 2017; Inan, Khosravi
 
 import numpy as np
 
+from common.embedded_input import embed_input, embed_input_backward
 from common.layers import (
     dropout_backward,
     dropout_forward,
@@ -63,11 +64,13 @@ def loss_and_grads_with(forward, backward, dropout=0.0, rng=None):
         raise ValueError(f"dropout {dropout} draws what it drops: give an rng as well")
 
     def loss_and_grads(params, inputs, targets, mask=None, state=None):
-        x = inputs
-        if "embedding" in params:
+        cell, x = params["cell"], inputs
+        if "embedding" in params and dropout:
             x, embedding_cache = embedding_forward(params["embedding"], inputs)
             x, x_cache = dropout_forward(rng, x, dropout)
-        h, state, cell_cache = forward(params["cell"], x, state)
+        elif "embedding" in params:
+            cell, x, embedding_cache = embed_input(params["embedding"], cell, inputs)
+        h, state, cell_cache = forward(cell, x, state)
         h, h_cache = dropout_forward(rng, h, dropout)
         logits, output_cache = linear_forward(_output_layer(params), h)
         loss, dlogits = softmax_cross_entropy(logits, targets, mask)
@@ -75,9 +78,10 @@ def loss_and_grads_with(forward, backward, dropout=0.0, rng=None):
         dh, output_grads = linear_backward(dlogits, output_cache)
         dx, _, cell_grads = backward(dropout_backward(dh, h_cache), cell_cache)
         grads = {"cell": cell_grads, "output": output_grads}
-        if "embedding" in params:
-            dx = dropout_backward(dx, x_cache)
-            grads["embedding"] = embedding_backward(dx, embedding_cache)
+        if "embedding" in params and dropout:
+            grads["embedding"] = embedding_backward(dropout_backward(dx, x_cache), embedding_cache)
+        elif "embedding" in params:
+            grads["embedding"], grads["cell"] = embed_input_backward(cell_grads, embedding_cache)
         if "W" not in params["output"]:
             shared = np.ascontiguousarray(output_grads.pop("W").T)
             grads["embedding"] = {"W": grads["embedding"]["W"].add_to(shared)}

@@ -22,8 +22,9 @@ from common.attention import (
     memory_backward,
     read_memory,
 )
+from common.embedded_input import embed_input, embed_input_backward
+from common.gates import gates_first, stacked_gradient
 from common.layers import (
-    embedding_backward,
     embedding_forward,
     init_embedding,
     init_linear,
@@ -33,7 +34,7 @@ from common.layers import (
 )
 from common.models.bidirectional import encode, encode_backward, init_encoder
 from common.models.teacher_forcing import loss_and_grads_with
-from common.recurrent import gru_backward, gru_forward, init_gru
+from common.recurrent import GRU, gru_backward, gru_forward, init_gru
 
 
 def init_luong(
@@ -84,35 +85,39 @@ def forward(params, source, source_mask, target_inputs):
     """Return the logits (T, B, V) with teacher forcing, the attention weights (T, B, S), and the cache."""
     annotations, first_state, encode_cache = encode(params, source, source_mask)
     memory = read_memory(params.get("attention", {}), annotations, source_mask)
-    embedded, embedding_cache = embedding_forward(params["target_embedding"], target_inputs)
-    word_rows, fed_rows = np.split(params["decoder"]["Wx"], [embedded.shape[2]])
-    word_decoder = {**params["decoder"], "Wx": word_rows}
+    E = params["target_embedding"]["W"].shape[1]
+    word_rows, fed_rows = np.split(params["decoder"]["Wx"], [E])
+    word_decoder, places, read_cache = embed_input(
+        params["target_embedding"], {**params["decoder"], "Wx": word_rows}, target_inputs
+    )
+    fed_gates = gates_first(fed_rows, GRU)
     looks = []  # (attentional, weights, cache) of one step each, or of all at once
 
     def feed(t, s_before):
         if t == 0:
             return 0
         looks.append(look(params, s_before[None], memory))
-        return looks[-1][0][0] @ fed_rows
+        return np.matmul(looks[-1][0][0], fed_gates)
 
     s, s_last, decoder_cache = gru_forward(
-        word_decoder, embedded, first_state, feed=feed if len(fed_rows) else None
+        word_decoder, places, first_state, feed=feed if len(fed_rows) else None
     )
     looks.append(look(params, s_last[None] if len(fed_rows) else s, memory))
     attentional, weights, look_caches = zip(*looks, strict=True)
     attentional, weights = np.concatenate(attentional), np.concatenate(weights)
     logits, output_cache = linear_forward(params["output"], attentional)
-    caches = encode_cache, embedding_cache, decoder_cache, look_caches, output_cache
-    return logits, weights, (*caches, attentional, fed_rows)
+    caches = encode_cache, read_cache, decoder_cache, look_caches, output_cache
+    return logits, weights, (*caches, attentional, fed_gates)
 
 
 def backward(dlogits, cache):
     """Return the gradients of all parameters."""
-    *caches, attentional, fed_rows = cache
-    encode_cache, embedding_cache, decoder_cache, look_caches, output_cache = caches
+    *caches, attentional, fed_gates = cache
+    encode_cache, read_cache, decoder_cache, look_caches, output_cache = caches
     dattentional, output_grads = linear_backward(dlogits, output_cache)
     T, B, H = attentional.shape
-    da, records = np.empty((T, B, 3 * H), attentional.dtype), []
+    da, records = np.zeros((3, T, B, H), attentional.dtype), []
+    from_gates = np.ascontiguousarray(fed_gates.swapaxes(1, 2))
 
     def look_back(rows, look_cache):
         ds, record = look_backward(dattentional[rows], look_cache)
@@ -120,30 +125,32 @@ def backward(dlogits, cache):
         return ds
 
     def feed_backward(t, da_t):
-        da[t] = da_t
         if t == 0:
             return 0
-        dattentional[t - 1] += da_t @ fed_rows.T
+        da[:, t - 1] = da_t
+        dattentional[t - 1] += np.matmul(da_t, from_gates).sum(axis=0)
         return look_back(slice(t - 1, t), look_caches[t - 1])[0]
 
-    if len(fed_rows):
+    if fed_gates.size:
         ds = np.zeros_like(attentional)
         ds[-1:] = look_back(slice(T - 1, T), look_caches[-1])
-        dembedded, dfirst_state, decoder_grads = gru_backward(
+        _, dfirst_state, decoder_grads = gru_backward(
             ds, decoder_cache, feed_backward=feed_backward
         )
-        dfed_rows = weight_gradient(attentional[:-1], da[1:])
-        decoder_grads["Wx"] = np.concatenate([decoder_grads["Wx"], dfed_rows])
     else:
         ds = look_back(slice(T), look_caches[0])
-        dembedded, dfirst_state, decoder_grads = gru_backward(ds, decoder_cache)
+        _, dfirst_state, decoder_grads = gru_backward(ds, decoder_cache)
+    embedding_grads, decoder_grads = embed_input_backward(decoder_grads, read_cache)
+    if fed_gates.size:
+        dfed_rows = stacked_gradient(attentional, da, GRU)
+        decoder_grads["Wx"] = np.concatenate([decoder_grads["Wx"], dfed_rows])
     attend_records, combined, dcombine = zip(*records, strict=True)
     combined, dcombine = np.concatenate(combined), np.concatenate(dcombine)
     dannotations, attention_grads = memory_backward(attend_records)
     combine_grads = {"W": weight_gradient(combined, dcombine), "b": dcombine.sum(axis=(0, 1))}
     return {
         **encode_backward(dannotations, dfirst_state, encode_cache),
-        "target_embedding": embedding_backward(dembedded, embedding_cache),
+        "target_embedding": embedding_grads,
         "decoder": decoder_grads,
         "attention": attention_grads,
         "combine": combine_grads,
