@@ -297,6 +297,65 @@ def test_words_outside_folds_keep_the_budget(name):
     assert len(words) <= (4000 if re.search("Lab|Clinic", name) else 5500)
 
 
+def ems_wide(tex):
+    """Return about how wide a line of display mathematics is, in units of its font size, without its number.
+
+    Nine of ten formulas of the course are within 2 of what MathJax makes of them.
+    """
+    tex = re.sub(
+        r"\\(tag|begin|end)\{.*?\}|\\[Bb]igg?(?![a-z])|\\(mathrm|mathbf|text|operatorname)\b",
+        "",
+        tex,
+    )
+    for _ in range(3):  # of a fraction, the longer part
+        part = r"(\d|\{[^{}]*\})"
+        tex = re.sub(rf"\\t?frac{part}{part}", lambda match: max(match.groups(), key=len), tex)
+    wide = dict.fromkeys("BDEHLNRSTVW", 0.8) | {
+        "\\quad": 1.1,
+        "\\qquad": 2.2,
+        "\\sum": 1.0,
+        "\\prod": 1.0,
+        "\\top": 0.35,
+    }
+    wide |= dict.fromkeys(["\\,", "\\;", "\\ "], 0.2) | dict.fromkeys(["\\tanh", "\\log"], 1.8)
+    wide |= dict.fromkeys(["=", "+", "-", "\\odot", "\\cdot", "\\leftarrow", "\\le"], 1.2)
+    ems, depth, script, raised = 0, 0, None, False
+    for token in re.findall(r"\\[a-zA-Z]+|\\.|\S", tex):
+        if token in "_^":
+            raised = True
+        elif token == "{":
+            depth += 1
+            script = depth if raised and script is None else script
+            raised = False
+        elif token == "}":
+            script = None if script == depth else script
+            depth -= 1
+        else:
+            ems += 0.35 if raised or script else wide.get(token, 0.5)
+            raised = False
+    return ems
+
+
+@pytest.mark.parametrize(
+    "tex, ems",  # as measured in a browser
+    [
+        (r"h_t = \tanh(a_t) \tag{2.2}", 5.9),
+        (r"a_t = x_t W_x + h_{t-1} W_h + b \tag{2.1}", 10.7),
+        (r"p_k = \frac{e^{z_k}}{\sum_j e^{z_j}} \tag{3.1}", 5.5),
+        (r"\mathrm{d}x_t = \sum_k \mathrm{d}a^k_t W_{xk}^\top \tag{4.9}", 7.7),
+    ],
+)
+def test_widths_of_formulas_are_guessed_well(tex, ems):
+    assert abs(ems_wide(tex) - ems) < 1.5
+
+
+def test_formulas_fit_a_narrow_page(light):
+    for cell in prose_cells(light):
+        for formula in re.findall(r"\$\$(.*?)\$\$", cell.source, flags=re.DOTALL):
+            for line in formula.split(r"\\"):
+                assert ems_wide(line) <= 29, line
+
+
 def run_definitions(notebook, replaced=None):
     """Run only the imports, functions and classes of a notebook, and its parameters: what exercises may use.
 
