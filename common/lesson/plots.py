@@ -11,6 +11,8 @@ INK, BLUE, ORANGE, GREEN, RED, GREY = (
     "#c53030",
     "#9aa5b1",
 )
+# What a reader's text may hold is drawn as it stands: "$x$" is no formula.
+AS_IT_STANDS = {"parse_math": False}
 
 
 def use_style():
@@ -58,28 +60,58 @@ def plot_training(ax, history, baselines, unit="bits per character"):
 
 
 def plot_text_values(ax, text, values, title, limit=None):
-    """Write `text` in one row of boxes, each coloured by its value: blue is negative, red positive."""
-    limit = np.abs(values).max() if limit is None else limit
-    ax.imshow(
-        np.asarray(values)[None, :],
-        cmap="RdBu_r",
-        vmin=-limit,
-        vmax=limit,
-        aspect="auto",
-        alpha=0.75,
-    )
-    for i, character in enumerate(text):
-        ax.text(
-            i,
-            0,
-            {"\n": "\u21b5", " ": "\u2423"}.get(character, character),
-            ha="center",
-            va="center",
-            family="monospace",
+    """Write `text` in one row of boxes, each coloured by its value: blue is negative, red positive.
+
+    text    N characters or words, drawn as they stand; a line end and a space are made visible
+    values  N numbers
+
+    Of an empty text only the title is drawn. Raises ValueError where there are more of the one than of the other.
+    """
+    text, values = visible(text), np.array(list(values))
+    if len(text) != len(values):
+        raise ValueError(
+            f"{len(text)} characters and {len(values)} values; give one value for each"
         )
+    if text:
+        limit = np.abs(values).max() if limit is None else limit
+        colors = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit, "alpha": 0.75}
+        ax.imshow(values[None, :], aspect="auto", **colors)
+    for i, character in enumerate(text):
+        ax.text(i, 0, character, ha="center", va="center", family="monospace", **AS_IT_STANDS)
     ax.set(yticks=[], xticks=[])
     ax.set_title(title, loc="left", fontsize=10)
     ax.grid(False)
+
+
+def plot_weights(ax, weights, source, target, gold=None, title=""):
+    """Draw attention weights (T, S) from 0 to 1: a row for each target token, a column for each source token.
+
+    source, target  S and T tokens, drawn as they stand; a line end and a space are made visible
+    gold            for each target token the source positions that it translates, outlined
+
+    Raises ValueError for weights of another shape.
+    """
+    source, target = visible(source), visible(target)
+    if np.shape(weights) != (len(target), len(source)):
+        raise ValueError(
+            f"weights of shape {np.shape(weights)} do not fit {len(target)} target and {len(source)} source tokens"
+        )
+    ax.imshow(weights, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for i, positions in enumerate(gold or []):
+        for j in positions:
+            cell = {"fill": False, "edgecolor": ORANGE, "linewidth": 1.8}
+            ax.add_patch(plt.Rectangle((j - 0.5, i - 0.5), 1, 1, **cell))
+    turned = {"rotation": 60, "ha": "right", "rotation_mode": "anchor"}
+    ax.set_xticks(range(len(source)), source, **turned, **AS_IT_STANDS)
+    ax.set_yticks(range(len(target)), target, **AS_IT_STANDS)
+    ax.set(xlabel="source", ylabel="target")
+    ax.set_title(title, **AS_IT_STANDS)
+    ax.grid(False)
+
+
+def visible(tokens):
+    """Return the list of tokens with a sign for a line end and for a space."""
+    return [{"\n": "\u21b5", " ": "\u2423"}.get(token, token) for token in tokens]
 
 
 def diagram_axes(ax, width, height):
