@@ -112,6 +112,59 @@ def test_an_order_whose_contexts_do_not_fit_an_integer_is_refused(probabilities)
     assert np.all(probabilities(TRAINING, TRAINING, 2, 2**31) > 0)  # 2^62 is the most
 
 
+@smoothings
+@pytest.mark.parametrize("order", [1, 2, 3])
+@pytest.mark.parametrize("wrong", [-1, 4, 9])
+def test_ids_outside_the_vocabulary_are_refused(probabilities, order, wrong):
+    with pytest.raises(ValueError, match="^training_ids go from .* the ids allowed are 0 to 3"):
+        probabilities(np.append(TRAINING, wrong), TRAINING, order, 4)
+    with pytest.raises(ValueError, match="^ids go from .* the ids allowed are 0 to 3"):
+        probabilities(TRAINING, np.append(TRAINING, wrong), order, 4)
+
+
+@smoothings
+def test_what_are_no_ids_is_refused(probabilities):
+    for no_ids, message in (
+        ([], "are empty; give at least one id"),
+        (TRAINING / 1.0, "must be integer ids, not float64"),
+        (TRAINING[:, None], r"have shape \(6, 1\)"),
+    ):
+        with pytest.raises(ValueError, match=f"^training_ids .*{message}"):
+            probabilities(no_ids, TRAINING, 2, 4)
+        with pytest.raises(ValueError, match=f"^ids .*{message}"):
+            probabilities(TRAINING, no_ids, 2, 4)
+
+
+@smoothings
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_ids_may_be_of_any_integer_type_or_come_from_a_generator(probabilities, order):
+    expected = probabilities(TRAINING, TRAINING[::-1], order, 4)
+    for dtype in (np.uint8, np.int32, np.uint64):
+        p = probabilities(TRAINING.astype(dtype), TRAINING[::-1].astype(dtype), order, 4)
+        assert np.array_equal(p, expected)
+    assert np.array_equal(
+        probabilities(iter(TRAINING.tolist()), reversed(TRAINING.tolist()), order, 4), expected
+    )
+
+
+@smoothings
+def test_a_vocabulary_size_may_be_an_integer_of_numpy(probabilities):
+    with pytest.raises(ValueError, match="to the power 4 do not fit an integer"):
+        probabilities(TRAINING, TRAINING, 4, np.int64(2**16))
+    for V in (1, 5):
+        ids = np.zeros(50, int)
+        assert np.array_equal(
+            probabilities(ids, ids, 3, np.int64(V)), probabilities(ids, ids, 3, V)
+        )
+
+
+@smoothings
+@pytest.mark.parametrize("order", [1, 2, 5])
+def test_where_the_only_token_comes_again_it_is_certain(probabilities, order):
+    ids = np.zeros(50, int)
+    assert np.allclose(probabilities(ids, ids, order, 1), 1, rtol=0, atol=1e-12)
+
+
 def test_a_training_text_shorter_than_the_order_falls_back():
     short = np.array([A, B])
     ids = np.array([A, B, A, C])

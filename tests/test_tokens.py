@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from common.data.tokens import check_tokens
+from common.data.tokens import check_tokens, token_array
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.int64])
@@ -28,3 +28,30 @@ def test_check_tokens_accepts_every_id_of_the_vocabulary(dtype):
 def test_check_tokens_refuses(tokens, message):
     with pytest.raises(ValueError, match=message):
         check_tokens(tokens, 7, "words")
+
+
+@pytest.mark.parametrize("ids", [[2, 0], (2, 0), iter([2, 0]), {2: "a", 0: "b"}.keys()])
+def test_token_array_reads_any_iterable(ids):
+    array = token_array(ids)
+    assert array.tolist() == [2, 0] and array.dtype == np.int64
+
+
+def test_an_array_of_ids_stays_what_it_is():
+    ids = np.array([1, 0], np.uint8)
+    assert token_array(ids) is ids
+    for nothing in ([], iter([]), np.zeros(0)):
+        assert token_array(nothing).shape == (0,) and token_array(nothing).dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    "ids, message",
+    [
+        ([0.0], "words must be integer ids, not float64"),
+        ([False], "words must be integer ids, not bool"),
+        (np.zeros((2, 3), int), r"words have shape \(2, 3\); give one sequence of ids, \(N,\)"),
+        (np.array(3), r"words have shape \(\); give one"),
+    ],
+)
+def test_token_array_refuses(ids, message):
+    with pytest.raises(ValueError, match=message):
+        token_array(ids, "words")

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from common.data.tokens import check_tokens, token_array
+
 
 def ngram_probabilities(training_ids, ids, order, vocabulary_size):
     """Return the probability (N - 1,) of every token of `ids` but the first, given the tokens before it.
@@ -13,8 +15,11 @@ def ngram_probabilities(training_ids, ids, order, vocabulary_size):
         p_n(w | context) = (count(context w) + distinct(context) * p_(n-1)(w)) / (count(context) + distinct(context))
 
     A context that training never saw leaves the lower order's estimate as it is. `order` 1 is a
-    unigram model. Raises ValueError where n-grams of that order cannot be numbered with 64 bits.
+    unigram model. Raises ValueError for ids outside 0 to vocabulary_size - 1, for no ids, and where n-grams of that
+    order cannot be numbered with 64 bits.
     """
+    training_ids = _ids(training_ids, vocabulary_size, "training_ids")
+    ids = _ids(ids, vocabulary_size, "ids")
     p = np.full(len(ids) - 1, 1 / vocabulary_size)
     for n in range(1, order + 1):
         table = _count(_grams(training_ids, n, vocabulary_size), vocabulary_size)
@@ -37,8 +42,11 @@ def kneser_ney_probabilities(training_ids, ids, order, vocabulary_size):
     Only the highest order counts how often an n-gram occurs; below it, an n-gram counts once for each distinct
     token that it follows. D = n1 / (n1 + 2 n2) of each order, where n1 and n2 are the numbers of n-grams counted
     once and twice (Ney, Essen and Kneser 1994); 1/2 where there are none of either.
-    Raises ValueError where n-grams of that order cannot be numbered with 64 bits.
+    Raises ValueError for ids outside 0 to vocabulary_size - 1, for no ids, and where n-grams of that order cannot be
+    numbered with 64 bits.
     """
+    training_ids = _ids(training_ids, vocabulary_size, "training_ids")
+    ids = _ids(ids, vocabulary_size, "ids")
     p = np.full(len(ids) - 1, 1 / vocabulary_size)
     for n in range(1, order + 1):
         if n == order:
@@ -57,9 +65,15 @@ def kneser_ney_probabilities(training_ids, ids, order, vocabulary_size):
     return p
 
 
+def _ids(ids, vocabulary_size, name):
+    ids = token_array(ids, name)
+    check_tokens(ids, vocabulary_size, name)
+    return ids.astype(np.int64)
+
+
 def _grams(ids, n, vocabulary_size):
     """Return one integer for each n-gram, in order: its tokens are the digits in base V."""
-    if vocabulary_size**n > 2**62:
+    if int(vocabulary_size) ** n > 2**62:
         raise ValueError(
             f"{vocabulary_size} tokens to the power {n} do not fit an integer; use a lower order"
         )
