@@ -1,14 +1,21 @@
+import re
+import unicodedata
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from common.data import text as text_module
 from common.data.text import (
     DATA,
+    SPECIAL,
     Vocabulary,
+    first_few,
     join_words,
     language_model_batches,
     load_corpus,
+    prompt_of,
     split_documents,
     split_words,
     word_stream,
@@ -56,11 +63,22 @@ def test_line_ends_become_newlines_and_a_leading_byte_order_mark_is_dropped(writ
     assert load_corpus(write(content)) == text
 
 
-@pytest.mark.parametrize(
-    "text", ["Ворона\n", "烏鴉と水差し\n", "الغراب\n", "κόραξ e\u0301\n", "🐦‍⬛\n"]
-)
+@pytest.mark.parametrize("text", ["Ворона\n", "烏鴉と水差し\n", "الغراب\n", "κόραξ é\n", "🐦‍⬛\n"])
 def test_every_script_is_read(write, text):
     assert load_corpus(write(text.encode())) == text
+
+
+@pytest.mark.parametrize(
+    "typed, composed",
+    [
+        ("e\u0301te\u0301\n", "\u00e9t\u00e9\n"),
+        ("\u1112\u1161\u11ab", "\ud55c"),  # a Korean syllable of three letters
+        ("\u2126 \u03a9", "\u03a9 \u03a9"),  # the sign for ohm is the letter omega
+        ("m\u00b2 \u00b5g \ufb01", "m\u00b2 \u00b5g \ufb01"),  # likeness alone changes nothing
+    ],
+)
+def test_letters_and_their_accents_are_composed(write, typed, composed):
+    assert load_corpus(write(typed.encode())) == composed
 
 
 @pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", b" \n\r\n\t"])
@@ -119,12 +137,119 @@ def test_as_many_documents_as_every_are_enough():
     assert split_documents("a\nb\nc", "\n", every=3) == ("a\nb\n", "c\n")
 
 
+@pytest.mark.parametrize("blank", ["", " ", "\t", " \t\u00a0", "\u202f", "\x0c", "\r"])
+@pytest.mark.parametrize("separator", ["\n{}\n", "\n{0}\n{0}\n"])
+def test_a_line_of_blanks_alone_separates_documents(blank, separator):
+    documents = [f"Title {i}\n  A line." for i in range(1, 21)]
+    text = f"{blank}\n" + separator.format(blank).join(documents) + f"\n{blank}\n"
+    training, validation = split_documents(text)
+    assert validation == f"{documents[9]}\n\n{documents[19]}\n\n"
+    assert training == "".join(f"{document}\n\n" for document in documents[:9] + documents[10:19])
+    assert word_stream(text) == word_stream("\n\n".join(documents))
+    assert word_stream(text).count("<sos>") == 20
+
+
 @pytest.mark.parametrize("length, kept", [(100, 10), (109, 10), (10, 1)])
 def test_of_few_documents_the_last_tenth_is_kept(length, kept):
     text = "".join(chr(ord("a") + i % 26) for i in range(length))
     training, validation = split_documents(text)
     assert training + validation == text
     assert len(validation) == kept
+
+
+@pytest.mark.parametrize(
+    "text, kept",
+    [
+        ("one two three four five six seven", "seven"),
+        ("one two three four five six sevens\n", "sevens\n"),
+        ("a\n" * 40, "a\na\na\na\n"),
+        ("a bc " * 20 + "incomprehensibilities", "incomprehensibilities"),
+        ("a " + "b" * 30, "bbb"),  # the whole second half is one word
+        ("a" * 16 + " " + "b" * 15, "b" * 15),
+        ("a" * 15 + " " + "b" * 16, "bbbbbbbbbbbbbbbb"),
+        ("one two three four" + " " * 90, "four"),
+        ("one two three four\n\n\n\n \n\n\n", "four\n"),
+        ("Title\n\nmany words that are one document\n", "document\n"),
+    ],
+)
+def test_a_text_of_few_documents_is_not_cut_within_a_word(text, kept):
+    training, validation = split_documents(text)
+    assert validation == kept
+    assert (training + validation).split() == text.split()
+
+
+@given(st.lists(st.text("abcde", min_size=1, max_size=9), min_size=12, max_size=60))
+def test_no_word_is_cut_and_about_a_tenth_is_kept(words):
+    text = " ".join(words)
+    training, validation = split_documents(text, separator="\0")
+    assert training + validation == text and training.strip() and validation.strip()
+    assert training.split() + validation.split() == words
+    assert abs(len(validation) - len(text) / 10) <= 6
+
+
+@pytest.mark.parametrize("name", ["fables", "thirsty_crow", "dinosaurs"])
+def test_no_word_of_the_corpora_is_cut(name):
+    text = load_corpus(name)
+    training, validation = split_documents(text)
+    assert sorted(training.split() + validation.split()) == sorted(text.split())
+
+
+def test_what_is_too_short_to_be_split_is_refused():
+    with pytest.raises(ValueError, match="a text of 9 characters cannot spare one in 10 for valid"):
+        split_documents("aaaaaaaaa\n\n")
+    with pytest.raises(ValueError, match="a text of 0 characters cannot spare"):
+        split_documents(" \n\n")
+    with pytest.raises(ValueError, match="every is 1; it must be at least 2"):
+        split_documents("a\n\nb\n\nc", every=1)
+    assert split_documents("a\n\nb", every=2) == ("a\n\n", "b\n\n")
+
+
+@pytest.mark.parametrize("length", [1025, 1040, 1056, 1140, 1173, 2000])
+@pytest.mark.parametrize("letters", ["a", "abcd", "abcde", "ab \n"])
+def test_a_short_text_of_few_letters_is_split_and_batched_or_refused_in_one_sentence(
+    length, letters
+):
+    text = (letters * length)[:length]
+    training, validation = split_documents(text)
+    assert 0.08 * length < len(validation) < 0.12 * length
+    vocabulary = Vocabulary(text)
+    ids = vocabulary.encode(training)
+    assert vocabulary.decode(vocabulary.encode(validation)) == validation
+    if len(ids) > 1024:
+        assert [x.shape for x, _ in language_model_batches(ids, 32, 32)][0] == (32, 32)
+    else:
+        with pytest.raises(ValueError, match=f"a text of {len(ids)} tokens .* takes 1025 tokens"):
+            language_model_batches(ids, 32, 32)
+
+
+@pytest.mark.parametrize(
+    "text, prompt",
+    [
+        ("Title\nA crow had flown since dawn.\n\nNext", "A crow had"),
+        ("A paragraph.\n\nAnother one.\n", "A paragrap"),
+        ("A paragraph.\n \t\nAnother one.\n", "A paragrap"),
+        ("\n  \nBelow two blank lines\nand more", "Below two "),
+        ("\n  Below one\nand more", "Below one"),
+        ("one line only", "one line o"),
+        ("short", "short"),
+        ("Title\nshort", "short"),
+        ("aaaaaaaaaaaaaaaa", "aaaaaaaaaa"),
+    ],
+)
+def test_a_prompt_is_the_line_below_the_title_or_else_the_first_with_text(text, prompt):
+    assert prompt_of(text, 10) == prompt
+
+
+def test_the_prompt_of_the_fables_is_the_beginning_of_a_story():
+    validation = split_documents(load_corpus("fables"))[1]
+    assert prompt_of(validation) == validation.split("\n")[1][:30]
+    assert len(prompt_of(validation)) == 30
+
+
+@pytest.mark.parametrize("text", ["", " \n\n\t\n"])
+def test_no_text_gives_no_prompt(text):
+    with pytest.raises(ValueError, match="no line holds any text to go on from"):
+        prompt_of(text)
 
 
 @pytest.mark.parametrize(
@@ -137,13 +262,27 @@ def test_of_few_documents_the_last_tenth_is_kept(length, kept):
         ("The Crow\nA crow\n\n \nsat\n", ["the", "crow", "\n", "a", "crow", "\n", "sat", "\n"]),
         ("x\t\u00a0 y", ["x", "y"]),
         ("L'été, aujourd’hui…", ["l'été", ",", "aujourd’hui", "…"]),
-        ("e\u0301te\u0301", ["e\u0301te\u0301"]),
+        ("e\u0301te\u0301 \u00c9t\u00c9 E\u0301T\u00c9", ["\u00e9t\u00e9"] * 3),
+        ("intel·ligència", ["intel·ligència"]),
+        ("5 µg, 1ª, 2º, 3 m², ½", ["5", "µg", ",", "1ª", ",", "2º", ",", "3", "m²", ",", "½"]),
+        ("co\u00adoperate", ["co\u00adoperate"]),
+        ("co\u2010operate co\u2011operate", ["co\u2010operate", "co\u2011operate"]),
+        ("hy\u2027phen \u2010 a\u2014b", ["hy\u2027phen", "\u2010", "a", "\u2014", "b"]),
+        ("3.14, 10,000 at 12:30.", ["3.14", ",", "10,000", "at", "12:30", "."]),
+        ("a.b 3.a a.3 .5", ["a", ".", "b", "3", ".", "a", "a", ".", "3", ".", "5"]),
+        ("Qui\u202f? Toi\u00a0! a\u2028b", ["qui", "?", "toi", "!", "a", "b"]),
+        ("人々。〇", ["人々", "。", "〇"]),
         ("«¿Qué?»", ["«", "¿", "qué", "?", "»"]),
         ("Ὁ κόραξ· τί;", ["ὁ", "κόραξ", "·", "τί", ";"]),
         ("नमस्ते दुनिया।", ["नमस्ते", "दुनिया", "।"]),
         ("الغراب، والجرة؟", ["الغراب", "،", "والجرة", "؟"]),
         ("烏鴉。", ["烏鴉", "。"]),
-        ("<unk>", ["<", "unk", ">"]),
+        ("<unk>", ["<unk>"]),
+        (
+            "A <UNK>, (<pad>)x<sos>y <eos>.",
+            ["a", "<unk>", ",", "(", "<unk>", ")", "x", "<unk>", "y", "<unk>", "."],
+        ),
+        ("< unk> <unk <unks>", ["<", "unk", ">", "<", "unk", "<", "unks", ">"]),
         ("", []),
         (" ", []),
     ],
@@ -153,10 +292,19 @@ def test_words_marks_and_line_ends_are_tokens(text, words):
     assert split_words(join_words(words)) == words
 
 
-any_text = st.text() | st.text("aBiß'-\"‘’“”«(.,!;।· \n\tΣσςǅİ\u0301_<>")
+any_text = (
+    st.text()
+    | st.text("aBiß'-\"‘’“”«(.,!;।· \n\tΣσςǅİ\u0301_<>")
+    | st.text("a3.,:·\u00ad\u2010\u2011\u2027\u2028\u202f„‚“‘»«›‹\u0338=<\u0345\u0307iI’")
+    | st.lists(st.sampled_from([*SPECIAL, "<UNK>", "<", "unk", ">", " ", "a", "(", "\n", "."])).map(
+        "".join
+    )
+)
 
 
 @given(any_text)
+@example("»Nein«, sagte er. „Nein“, ‚doch‘")
+@example("«Non», dit-il. »Nein«")
 def test_words_joined_are_split_into_the_same_words(text):
     words = split_words(text)
     assert split_words(join_words(words)) == words
@@ -164,8 +312,35 @@ def test_words_joined_are_split_into_the_same_words(text):
 
 @given(any_text)
 def test_splitting_loses_nothing_but_capitals_and_the_kind_and_number_of_spaces(text):
-    assert "".join("".join(split_words(text)).split()) == "".join(text.lower().split())
+    said = unicodedata.normalize("NFC", text.lower())
+    said = re.sub("|".join(SPECIAL), "<unk>", said)
+    assert "".join("".join(split_words(text)).split()) == "".join(said.split())
     assert not any(word != "\n" and word.split() != [word] for word in split_words(text))
+
+
+@given(any_text | st.text("eE\u0301é\u0327ç\u0338=≠<>İ\u0307ᾼ\u0345ΑΣςÅ\u212b한 .·;\u0387\u037e"))
+def test_one_word_is_the_same_in_every_form_of_unicode(text):
+    words = split_words(text)
+    assert words == split_words(unicodedata.normalize("NFC", text))
+    assert words == split_words(unicodedata.normalize("NFD", text))
+    assert all(unicodedata.is_normalized("NFC", word) for word in words)
+
+
+def test_marks_are_the_punctuation_and_symbols_of_their_blocks():
+    """Of the blocks that marks are taken from: no letter, digit or space, and every punctuation mark and symbol."""
+    blocks = [(0x21, 0xBF), (0x2010, 0x205E), (0x3001, 0x303F), (0xFF01, 0xFF20)]
+    for character in (chr(i) for first, last in blocks for i in range(first, last + 1)):
+        is_mark = re.fullmatch(text_module._MARK, character) is not None
+        assert is_mark == (unicodedata.category(character)[0] in "PS"), hex(ord(character))
+
+
+def test_a_literal_unk_has_the_id_of_unk():
+    words = word_stream("The <unk> sat . <eos>\n\nIt <pad> sat . <unk>")
+    assert words.count("<eos>") == words.count("<sos>") == 2
+    vocabulary = Vocabulary(words, ("<pad>", "<unk>", "<sos>", "<eos>"))
+    assert vocabulary.encode(words).tolist().count(1) == 4
+    assert not {"<", "unk", ">"} & set(vocabulary.tokens)
+    assert 0 not in vocabulary.encode(words)
 
 
 @pytest.mark.parametrize(
@@ -180,6 +355,17 @@ def test_splitting_loses_nothing_but_capitals_and_the_kind_and_number_of_spaces(
         (["-", "a", "b"], "- A b"),
         (["été", "\n", "ßa", "c"], "Été\nßa c"),
         (["ab", "<eos>", "<sos>", "c"], "Ab c"),
+        (["„", "nein", "“", ",", "sagte", "er", ".", "„", "ja", "“"], "„Nein“, sagte er. „Ja“"),
+        (
+            ["er", ":", "„", "so", "‚", "was", "‘", "aber", "“", "und", "“", "so", "”"],
+            "Er: „so ‚was‘ aber“ und “so”",
+        ),
+        (["“", "a", "”", "‘", "b", "’", "„", "c", "”", "“", "d"], "“A” ‘b’ „c” “d"),
+        (["„", "a", "\n", "“", "b", "”"], "„A\n“B”"),
+        (["»", "nein", "«", ",", "sagte", "›", "er", "‹", "."], "»Nein«, sagte ›er‹."),
+        (["«", "non", "»", ",", "dit", "‹", "il", "›", ".", "»", "a"], "«Non», dit ‹il›.» A"),
+        (["and", "i’m", "in", "3.14"], "And I’m in 3.14"),
+        (iter(["a", "."]), "A."),
         ([], ""),
     ],
 )
@@ -287,6 +473,32 @@ def test_decode_gives_back_what_was_encoded(text):
     assert vocabulary.decode(ids) == text
 
 
+def test_tokens_and_ids_may_come_from_generators():
+    assert Vocabulary(c for c in "hello").tokens == ["e", "h", "l", "o"]
+    words = Vocabulary((c for c in "aab"), (t for t in ("<sos>", "<unk>")), 2)
+    assert words.tokens == ["<sos>", "<unk>", "a"]
+    vocabulary = Vocabulary("hello")
+    assert vocabulary.encode(c for c in "hell").tolist() == [1, 0, 2, 2]
+    assert vocabulary.unknown(c for c in "yell") == ["y"]
+    with pytest.raises(ValueError, match="not in the vocabulary: 'x', 'y'; the 4 tokens"):
+        vocabulary.encode(c for c in "xhy")
+    assert vocabulary.decode(map(int, np.array([1, 0, 2, 2]))) == "hell"
+    assert vocabulary.tokens_at(i for i in (3, 0)) == ["o", "e"]
+    with pytest.raises(ValueError, match=r"ids \[4\] are not"):
+        vocabulary.decode(iter([0, 4]))
+    batches = list(language_model_batches(iter(range(7)), 2, 3))
+    assert [(x.T.tolist(), y.T.tolist()) for x, y in batches] == [
+        ([[0, 1, 2], [3, 4, 5]], [[1, 2, 3], [4, 5, 6]])
+    ]
+
+
+@pytest.mark.parametrize("ids", [[0.0, 1.0], "ab", [True, False], [[0, 1], [1, 0]], [2**70]])
+def test_what_are_no_ids_is_refused(ids):
+    for read in (Vocabulary("ab").decode, lambda ids: language_model_batches(ids, 1, 1)):
+        with pytest.raises(ValueError, match="ids must be integer ids, not|ids have shape"):
+            read(ids)
+
+
 def test_nothing_encodes_to_no_ids_and_back():
     vocabulary = Vocabulary("ab")
     assert vocabulary.encode("").shape == (0,) and vocabulary.encode("").dtype == np.int64
@@ -304,6 +516,37 @@ def test_every_unknown_token_is_named_and_the_known_ones_are_listed():
         ValueError, match=r"not in the vocabulary: 'x', 'é'; the 3 tokens allowed are 'abn'"
     ):
         Vocabulary("banana").encode("baéxéx")
+
+
+def test_messages_about_many_things_stay_short():
+    vocabulary = Vocabulary("ab")
+    with pytest.raises(ValueError) as error:
+        vocabulary.encode([*map(str, range(10, 50_010)), "x" * 100_000])
+    assert "'10', '100', '1000', '10000', '10001', and 49,996 more; the 2 tokens" in str(
+        error.value
+    )
+    assert len(str(error.value)) < 150
+    with pytest.raises(ValueError) as error:
+        vocabulary.encode(["x" * 100_000])
+    assert len(str(error.value)) < 150
+    with pytest.raises(ValueError, match=r"ids \[2, 3, 4, 5, 6, and 994 more\] are not") as error:
+        vocabulary.decode(range(1001))
+    assert len(str(error.value)) < 150
+
+
+@pytest.mark.parametrize(
+    "descriptions, said",
+    [
+        ([], ""),
+        ("a", "a"),
+        ("abc", "a; b; c"),
+        ("abcd", "a; b; c; and 1 more"),
+        (["x" * 10, "y" * 11], "x" * 10 + "; " + "y" * 7 + "..."),
+        (map(str, range(2003)), "0; 1; 2; and 2,000 more"),
+    ],
+)
+def test_the_first_few_of_many(descriptions, said):
+    assert first_few(descriptions, "; ", most=3, longest=10) == said
 
 
 @given(shapes, st.data())
@@ -371,7 +614,7 @@ def test_the_shortest_text_that_fits_is_one_batch():
 )
 def test_language_model_batches_refuse(length, batch_size, sequence_length, message):
     with pytest.raises(ValueError, match=message):
-        list(language_model_batches(np.arange(length), batch_size, sequence_length))
+        language_model_batches(np.arange(length), batch_size, sequence_length)
 
 
 @pytest.mark.parametrize("ids", [[-1], [3], [0, 7]])
