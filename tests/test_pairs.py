@@ -53,14 +53,76 @@ def test_unusual_line_separators_do_not_cut_a_line(write):
     ]
 
 
-def test_every_malformed_line_is_named(write):
+def test_malformed_lines_are_named(write):
     path = write(b"a\tb\nno tab\n\na\tb\tc\n\tonly target\nonly source\t \n1\t2\t3\t4\n")
     with pytest.raises(ValueError) as error:
         load_pairs(path)
     assert str(error.value) == (
-        f"{str(path)!r} needs a source, one tab and a target on each line, but line 2 has no tab; line 4 has 2 tabs; "
-        "line 5 has an empty source; line 6 has an empty target; line 7 has 3 tabs"
+        f"{str(path)!r} needs a source, one tab and a target on each line; 5 lines do not fit: line 2 has no tab; "
+        "line 4 has 2 tabs; line 5 has an empty source; line 6 has an empty target; line 7 has 3 tabs; "
+        "drop the third column and any after it"
     )
+    with pytest.raises(ValueError, match="1 line does not fit: line 2 has no tab$"):
+        load_pairs(write(b"a\tb\nno tab"))
+
+
+def test_of_many_malformed_lines_the_first_are_named_with_their_number_and_what_to_do(write):
+    with pytest.raises(ValueError) as error:
+        load_pairs(write(b"go .\tva .\tCC-BY 2.0 (France)\n" * 20_000))
+    assert "20,000 lines do not fit: line 1 has 2 tabs; line 2 has 2 tabs;" in str(error.value)
+    assert str(error.value).endswith(
+        "line 5 has 2 tabs; and 19,995 more; drop the third column and any after it"
+    )
+    assert len(str(error.value)) < 500
+
+
+@pytest.mark.parametrize("token", ["<pad>", "<sos>", "<eos>"])
+@pytest.mark.parametrize("line", ["a {}\tb", "a\tb {}"])
+def test_tokens_that_batches_put_in_must_not_be_in_the_file(write, token, line):
+    with pytest.raises(ValueError, match=f"1 line does not fit: line 2 has the token {token}$"):
+        load_pairs(write(b"a\tb\n" + line.format(token).encode()))
+    assert len(load_pairs(write(line.format(token).encode()), list)) == 1
+    assert load_pairs(write(b"a <unk>\tb")) == [(["a", "<unk>"], ["b"])]
+
+
+def test_letters_and_their_accents_are_composed(write):
+    ((source, target),) = load_pairs(write("e\u0301te\u0301\t\u00e9t\u00e9".encode()))
+    assert source == target == ["\u00e9t\u00e9"]
+
+
+def test_a_tokeniser_may_be_a_generator(write):
+    pairs = load_pairs(write(b"a b\tc"), lambda text: (word for word in text.split()))
+    assert pairs == [(["a", "b"], ["c"])]
+    with pytest.raises(ValueError, match="line 1 has an empty target"):
+        load_pairs(write(b"a\t "), lambda text: (word for word in text.split()))
+
+
+def test_sequences_and_pairs_may_come_from_generators():
+    ids, mask = pad_sequences((i for i in range(n, 6)) for n in (3, 5))
+    assert ids.tolist() == [[3, 5], [4, 0], [5, 0]] and mask.tolist() == [[1, 1], [1, 0], [1, 0]]
+    pairs = [([3, 4], [5]), ([3], [4, 5])]
+    from_lists = list(pair_batches(pairs, 2))
+    generated = list(pair_batches(((iter(s), iter(t), "more") for s, t in pairs), 2))
+    for batch, again in zip(from_lists, generated, strict=True):
+        assert [a.tolist() for a in batch] == [a.tolist() for a in again]
+    with pytest.raises(ValueError, match="0 pairs, batch_size 2"):
+        pair_batches(iter([]), 2)
+
+
+def test_predictions_and_alignments_may_come_from_generators():
+    for measure, expected in ((exact_match, 1 / 2), (token_accuracy, 3 / 4)):
+        assert measure((iter(p) for p in ("ab", "ax")), (iter(p) for p in ("ab", "ab"))) == expected
+        with pytest.raises(ValueError, match="1 predictions and 0 targets"):
+            measure(iter(["a"]), iter([]))
+    weights = np.eye(3)
+    assert alignment_accuracy(weights.tolist(), (iter([j]) for j in (0, 0, 2))) == 2 / 3
+    assert alignment_accuracy(weights[:, None], iter([iter([(0,), (0,), (2,)])])) == 2 / 3
+
+
+@pytest.mark.parametrize("sequences", [[[1.5, 2.0]], ["ab"], [[[3, 4]]]])
+def test_sequences_of_what_are_no_ids_are_refused(sequences):
+    with pytest.raises(ValueError, match="ids must be integer ids, not|ids have shape"):
+        pad_sequences(sequences)
 
 
 def test_what_is_no_text_file_is_refused(write, tmp_path):
@@ -244,6 +306,7 @@ def test_alignment_accuracy_of_many_sentences_counts_words_alike():
         ((2, 3), [(), ()], "nothing to score"),
         ((2, 0, 3), [], "nothing to score"),
         ((2, 3), [(0,), (1, 3)], "a gold position is 3, but weights cover 3"),
+        ((2, 3), [(-1, 0), (1,)], "a gold position is -1, but weights cover 3"),
     ],
 )
 def test_alignments_that_do_not_fit_are_refused(shape, alignments, message):

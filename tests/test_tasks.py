@@ -155,3 +155,20 @@ def test_a_rare_example_is_waited_for_but_not_for_ever():
     assert sorted(source for source, _ in split) == [["common"], ["rare"]]
     with pytest.raises(ValueError, match="the last 121 draws only repeated the 1 that there are"):
         distinct_splits(draw_rarely(every=123), np.random.default_rng(0), (2,))
+
+
+def test_sizes_may_come_from_a_generator_and_messages_stay_short():
+    draw = lambda rng: reversal(rng, longest=4)  # noqa: E731
+    expected = distinct_splits(draw, np.random.default_rng(0), (3, 2))
+    assert distinct_splits(draw, np.random.default_rng(0), iter([3, 2])) == expected
+    with pytest.raises(ValueError, match="sizes are 1, -1; give one or more"):
+        distinct_splits(draw, np.random.default_rng(0), iter([1, -1]))
+    with pytest.raises(ValueError) as error:
+        distinct_splits(draw, np.random.default_rng(0), [-1] * 10_000)
+    assert "sizes are -1, -1, -1, -1, -1, and 9,995 more; give" in str(error.value)
+    coin = lambda rng: ([int(rng.integers(2))], [])  # noqa: E731
+    with pytest.raises(ValueError) as error:
+        distinct_splits(coin, np.random.default_rng(0), [1] * 10_000)
+    assert "10000 distinct examples are wanted, 1 + 1 + 1 + 1 + 1 + and 9,995 more, but" in str(
+        error.value
+    )

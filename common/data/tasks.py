@@ -4,6 +4,8 @@ from string import ascii_lowercase
 
 import numpy as np
 
+from common.data.text import first_few
+
 
 def marked_recall(rng, batch_size, lag, symbols=4):
     """Return inputs, targets and mask, each (T, B): keep one marked symbol in mind, name it at the end.
@@ -93,8 +95,11 @@ def distinct_splits(draw, rng, sizes):
     Raises ValueError where the task does not have that many distinct examples, that is, where draws bring nothing new
     any more.
     """
+    sizes = list(sizes)
     if min(sizes, default=-1) < 0:
-        raise ValueError(f"sizes are {sizes}; give one or more whole numbers, none below 0")
+        raise ValueError(
+            f"sizes are {first_few(map(str, sizes)) or 'none'}; give one or more whole numbers, none below 0"
+        )
     wanted, examples, repeated = sum(sizes), {}, 0
     while len(examples) < wanted:
         example = draw(rng)
@@ -103,8 +108,8 @@ def distinct_splits(draw, rng, sizes):
         examples.setdefault(source, example)
         if repeated > 100 + 20 * len(examples):
             raise ValueError(
-                f"{wanted} distinct examples are wanted, {' + '.join(map(str, sizes))}, but the last {repeated} draws "
-                f"only repeated the {len(examples)} that there are; ask for fewer, or make the task larger"
+                f"{wanted} distinct examples are wanted, {first_few(map(str, sizes), ' + ')}, but the last {repeated} "
+                f"draws only repeated the {len(examples)} that there are; ask for fewer, or make the task larger"
             )
     examples = list(examples.values())
     shuffled = iter([examples[i] for i in rng.permutation(wanted)])
