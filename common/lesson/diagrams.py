@@ -5,7 +5,8 @@
 
 These two lines are a cell of their own, folded like every cell that draws. States are circles, gates are squares,
 operations small circles. What is computed forward is blue and solid; gradients are red and dashed, against the arrows.
-A file paints its own light ground, so it is the same on a dark page.
+A file paints its own light ground, so it is the same on a dark page, and says how it looks in attributes of its groups,
+since GitHub's viewer takes out style sheets and references. An arrowhead is a path that starts at its tip.
 """
 
 import xml.etree.ElementTree as ET
