@@ -62,6 +62,8 @@ def test_malformed_lines_are_named(write):
         "line 4 has 2 tabs; line 5 has an empty source; line 6 has an empty target; line 7 has 3 tabs; "
         "drop the third column and any after it"
     )
+    with pytest.raises(ValueError, match="2 lines do not fit: line 1 has no tab; line 2 has no"):
+        load_pairs(write(b"no tab\nno tab"))
     with pytest.raises(ValueError, match="1 line does not fit: line 2 has no tab$"):
         load_pairs(write(b"a\tb\nno tab"))
 

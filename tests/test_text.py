@@ -166,6 +166,7 @@ def test_of_few_documents_the_last_tenth_is_kept(length, kept):
         ("a bc " * 20 + "incomprehensibilities", "incomprehensibilities"),
         ("a " + "b" * 30, "bbb"),  # the whole second half is one word
         ("a" * 16 + " " + "b" * 15, "b" * 15),
+        ("a" * 12 + " " + "b" * 20, "bbb"),
         ("a" * 15 + " " + "b" * 16, "bbbbbbbbbbbbbbbb"),
         ("one two three four" + " " * 90, "four"),
         ("one two three four\n\n\n\n \n\n\n", "four\n"),
@@ -365,6 +366,7 @@ def test_a_literal_unk_has_the_id_of_unk():
         (["»", "nein", "«", ",", "sagte", "›", "er", "‹", "."], "»Nein«, sagte ›er‹."),
         (["«", "non", "»", ",", "dit", "‹", "il", "›", ".", "»", "a"], "«Non», dit ‹il›.» A"),
         (["and", "i’m", "in", "3.14"], "And I’m in 3.14"),
+        (["i'm", "in"], "I'm in"),
         (iter(["a", "."]), "A."),
         ([], ""),
     ],
@@ -546,6 +548,7 @@ def test_messages_about_many_things_stay_short():
     ],
 )
 def test_the_first_few_of_many(descriptions, said):
+    assert first_few(["x" * 60, "x" * 61]) == "x" * 60 + ", " + "x" * 57 + "..."
     assert first_few(descriptions, "; ", most=3, longest=10) == said
 
 
