@@ -3,9 +3,11 @@
 import re
 import xml.etree.ElementTree as ET
 
+import nbformat
 import pytest
 
 from common.lesson import diagrams
+from tests.execute import LESSONS
 
 FILES = sorted(diagrams.FOLDER.glob("*.svg"))
 
@@ -71,3 +73,19 @@ def test_show_displays_the_file_itself_and_its_description_as_text(monkeypatch):
 def test_an_unknown_name_is_refused_with_the_names_there_are(name):
     with pytest.raises(ValueError, match=f"no diagram {name!r}; there are .*rnn_unrolled"):
         diagrams.show(name)
+
+
+def test_notebooks_hold_the_files_as_they_are():
+    shown = []
+    for path in LESSONS:
+        for cell in nbformat.read(path, as_version=4).cells:
+            names = re.findall(r"diagrams\.show\(\"(\w+)\"\)", cell.source)
+            svgs = [
+                output.get("data", {}).get("image/svg+xml") for output in cell.get("outputs", [])
+            ]
+            files = [
+                (diagrams.FOLDER / f"{name}.svg").read_text(encoding="utf-8") for name in names
+            ]
+            assert [svg for svg in svgs if svg] == files, f"execute {path.name} again"
+            shown += names
+    assert set(shown) <= set(diagrams.names())
