@@ -1,8 +1,9 @@
-"""Property tests draw the same examples on every machine, and a slow or busy machine fails none of them. A run of the
-notebooks ends with their run times."""
+"""Notebooks run side by side, and a run of them ends with their run times. Property tests draw the same examples on
+every machine, and a slow or busy machine fails none of them."""
 
 import os
 from collections import Counter
+from pathlib import Path
 
 os.environ.setdefault(
     "OPENBLAS_NUM_THREADS", "1"
@@ -16,6 +17,18 @@ settings.load_profile("project")
 seconds_of_notebook = Counter()
 
 
+def pytest_xdist_auto_num_workers(config):
+    """Return a worker per core; where single files are named, no more than notebooks among them.
+
+    Workers take about two seconds to start, which one file of unit tests is not worth: it runs without any.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    named = [Path(argument.split("::")[0]) for argument in config.args]
+    if all(path.is_file() for path in named):
+        cores = min(cores, sum(path.suffix == ".ipynb" for path in named))
+    return cores if cores > 1 else 0
+
+
 def pytest_runtest_logreport(report):
     notebook = report.nodeid.split("::")[0]
     if notebook.endswith(".ipynb"):
@@ -26,5 +39,5 @@ def pytest_terminal_summary(terminalreporter):
     """Say how long each notebook took, from the start of its kernel to its last cell."""
     if seconds_of_notebook:
         terminalreporter.section("run time of the notebooks")
-    for notebook, seconds in seconds_of_notebook.items():
+    for notebook, seconds in sorted(seconds_of_notebook.items()):
         terminalreporter.write_line(f"{seconds:5.0f} s  {notebook}")

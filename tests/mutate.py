@@ -142,7 +142,9 @@ def survives(module, mutated):
             del sys.modules[name]
         signal.alarm(60)
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
-            return pytest.main(["-q", "-x", "-p", "no:cacheprovider", *tests_of(module)]) == 0
+            return (
+                pytest.main(["-q", "-x", "-n0", "-p", "no:cacheprovider", *tests_of(module)]) == 0
+            )
 
 
 def mutate_module(module):
