@@ -55,6 +55,7 @@ CHECKED_IN_NOTEBOOKS = {
     "output_backward",
     "rnn_backward",
     "lstm_backward",
+    "lstm_step_backward",
     "gru_backward",
     "gru_step_backward",
     "embedding_backward",
