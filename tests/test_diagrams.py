@@ -1,5 +1,6 @@
 """The diagrams: one style, nothing from outside, words for those who cannot see them, and what a cell displays."""
 
+import base64
 import re
 import xml.etree.ElementTree as ET
 
@@ -7,6 +8,7 @@ import nbformat
 import pytest
 
 from common.lesson import diagrams
+from tests.draw_diagrams import is_drawn
 from tests.execute import LESSONS
 
 FILES = sorted(diagrams.FOLDER.glob("*.svg"))
@@ -57,14 +59,21 @@ def test_what_is_called_the_same_looks_the_same_in_all_files(path):
         assert ("stroke-dasharray" in look) == (name in ("gradient", "gradient new", "guide"))
 
 
-def test_show_displays_the_file_itself_and_its_description_as_text(monkeypatch):
+def test_a_file_has_a_png_beside_it_that_was_drawn_from_it(path):
+    assert is_drawn(path), "run python -m tests.draw_diagrams"
+    assert path.with_suffix(".png").stat().st_size < 30_000
+
+
+def test_show_displays_the_file_itself_the_png_and_its_description(monkeypatch):
     shown = []
-    monkeypatch.setattr(diagrams, "display", lambda data, raw: shown.append((data, raw)))
+    monkeypatch.setattr(diagrams, "display", lambda *args, **options: shown.append((args, options)))
     assert diagrams.show("rnn_unrolled") is None
-    ((data, raw),) = shown
-    assert raw and set(data) == {"image/svg+xml", "text/plain"}
+    (((data,), options),) = shown
+    assert options == {"metadata": {"image/png": {"width": 640}}, "raw": True}
+    assert list(data) == ["image/svg+xml", "image/png", "text/plain"]
     file = diagrams.FOLDER / "rnn_unrolled.svg"
-    assert data["image/svg+xml"] == file.read_bytes().decode()
+    assert data["image/svg+xml"] == file.read_text(encoding="utf-8")
+    assert base64.b64decode(data["image/png"]) == file.with_suffix(".png").read_bytes()
     title = "Diagram: A recurrent network, unrolled over three steps. "
     assert data["text/plain"].startswith(title) and "\n" not in data["text/plain"]
 
@@ -75,17 +84,11 @@ def test_an_unknown_name_is_refused_with_the_names_there_are(name):
         diagrams.show(name)
 
 
-def test_notebooks_hold_the_files_as_they_are():
-    shown = []
+def test_notebooks_hold_the_diagrams_as_they_are():
     for path in LESSONS:
         for cell in nbformat.read(path, as_version=4).cells:
             names = re.findall(r"diagrams\.show\(\"(\w+)\"\)", cell.source)
-            svgs = [
-                output.get("data", {}).get("image/svg+xml") for output in cell.get("outputs", [])
-            ]
-            files = [
-                (diagrams.FOLDER / f"{name}.svg").read_text(encoding="utf-8") for name in names
-            ]
-            assert [svg for svg in svgs if svg] == files, f"execute {path.name} again"
-            shown += names
-    assert set(shown) <= set(diagrams.names())
+            if names:
+                stored = [(output.data, output.metadata) for output in cell.outputs]
+                files = [diagrams.bundle(name) for name in names]
+                assert stored == files, f"execute {path.name} again"

@@ -5,10 +5,13 @@
 
 These two lines are a cell of their own, folded like every cell that draws. States are circles, gates are squares,
 operations small circles. What is computed forward is blue and solid; gradients are red and dashed, against the arrows.
-A file paints its own light ground, so it is the same on a dark page, and says how it looks in attributes of its groups,
-since GitHub's viewer takes out style sheets and references. An arrowhead is a path that starts at its tip.
+
+A file paints its own light ground, so it is the same on a dark page. How it looks stands in attributes of its groups,
+since GitHub's viewer takes out style sheets and references; an arrowhead is a path that starts at its tip. After a
+change to an SVG file, `python -m tests.draw_diagrams` draws the PNG beside it again.
 """
 
+import base64
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -30,9 +33,21 @@ def show(name):
     """
     if name not in names():
         raise ValueError(f"there is no diagram {name!r}; there are {', '.join(names())}")
+    data, metadata = bundle(name)
+    display(data, metadata=metadata, raw=True)
+
+
+def bundle(name):
+    """Return what a cell displays of a diagram, as {type: content}, and how large.
+
+    It is the SVG file itself (IPython.display.SVG would write it anew); the PNG beside it, since JupyterLab shows no
+    SVG of a notebook that it does not trust, such as one just cloned; and the description.
+    """
     svg = (FOLDER / f"{name}.svg").read_text(encoding="utf-8")
-    # not IPython.display.SVG, which parses the file and writes it anew
-    display({"image/svg+xml": svg, "text/plain": describe(svg)}, raw=True)
+    png = base64.b64encode((FOLDER / f"{name}.png").read_bytes()).decode()
+    width = int(ET.fromstring(svg).get("width"))
+    data = {"image/svg+xml": svg, "image/png": png, "text/plain": describe(svg)}
+    return data, {"image/png": {"width": width}}
 
 
 def describe(svg):
