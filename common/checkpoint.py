@@ -7,7 +7,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from common.params import assign_params, flatten
+from common.params import assign_params, check_writable, flatten
 
 TORCH = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
 
@@ -17,10 +17,12 @@ def save_params(path, params):
 
     The numbers go to a temporary file in the same folder, which then takes the place of `path` in one step: a save
     that fails, for whatever reason, leaves an older file whole. Raises ValueError for a missing folder, names that
-    contradict each other and dtypes that the format does not have.
+    contradict each other or that the format keeps for itself, and dtypes that it does not have.
     """
     path, flat = Path(path), flatten(params)
     _nest(flat)
+    if "__metadata__" in flat:
+        raise ValueError("__metadata__ is a name that safetensors keeps for itself; rename it")
     if not path.parent.is_dir():
         raise ValueError(f"there is no folder {str(path.parent)!r}; create it before saving to it")
     try:  # the format stores memory as it lies: a transposed or sliced array would come back scrambled
@@ -43,7 +45,7 @@ def load_params(path, params=None):
 
     With `params`, the numbers are written into its arrays, in place, and it is returned; names, shapes and dtypes
     must be those of the file. Raises ValueError for a file that is missing, truncated or not safetensors, and for
-    parameters that do not fit; then nothing has been changed.
+    parameters that do not fit or that assign_params refuses; then nothing has been changed.
     """
     path = Path(path)
     if not path.is_file():
@@ -56,7 +58,9 @@ def load_params(path, params=None):
         ) from None
     if params is None:
         return _nest(loaded)
-    kinds = [{s: (a.shape, a.dtype.name) for s, a in d.items()} for d in (loaded, flatten(params))]
+    flat = flatten(params)
+    check_writable(flat)
+    kinds = [{s: (a.shape, a.dtype.name) for s, a in d.items()} for d in (loaded, flat)]
     _check(f"{str(path)!r}, which needs parameters like those saved in it,", *kinds)
     assign_params(params, loaded)
     return params
@@ -82,14 +86,23 @@ def from_torch(state_dict):
 
     Values are arrays or CPU tensors. A cell's two biases become their sum, but for a GRU's candidate, which keeps
     both, as b and bn. A weight without a bias is taken for an embedding, an RNN for one of tanh: names do not tell.
-    Raises ValueError for other names or shapes: several layers or directions, projections, cells without biases.
+    Raises ValueError for other names or shapes: several layers or directions, projections, cells without biases,
+    normalisations, convolutions; and for values that are no arrays to NumPy, as of bfloat16.
     """
-    return _convert(_nest({k: np.asarray(v) for k, v in state_dict.items()}), _layer_from_torch)
+    arrays = {name: _as_array(value, name) for name, value in flatten(state_dict).items()}
+    return _convert(_nest(arrays), _layer_from_torch)
+
+
+def _as_array(value, name):
+    try:
+        return np.asarray(value)
+    except (TypeError, RuntimeError) as error:  # PyTorch's answers for what NumPy cannot hold
+        raise ValueError(f"{name} cannot become a NumPy array: {error}") from None
 
 
 def _layer_to_torch(layer, where):
     if layer.keys() >= {"Wx", "Wh", "b"}:
-        if "bn" not in layer and layer["Wh"].shape[1:] == (3 * len(layer["Wh"]),):
+        if "bn" not in layer and _gates(layer["Wh"], where) == 3:
             raise ValueError(
                 f'{where} is a GRU with reset "before"; nn.GRU can only be reset "after"'
             )
@@ -97,10 +110,11 @@ def _layer_to_torch(layer, where):
         b_hh = np.zeros_like(layer["b"])
         b_hh[2 * len(layer["Wh"]) :] = layer.get("bn", 0)
         return dict(zip(TORCH, (layer["Wx"].T, layer["Wh"].T, layer["b"], b_hh), strict=True))
-    if layer.keys() == {"W", "b"}:
-        return {"weight": layer["W"].T, "bias": layer["b"]}
-    if layer.keys() == {"W"}:
-        return {"weight": layer["W"]}
+    if layer.keys() in ({"W", "b"}, {"W"}):
+        _check_layer(layer, where, {"W": ("D", "O"), "b": ("O",)})
+        return (
+            {"weight": layer["W"].T, "bias": layer["b"]} if "b" in layer else {"weight": layer["W"]}
+        )
     allowed = "a cell (Wx, Wh, b, in a GRU also bn), a linear layer (W, b), an embedding (W)"
     raise ValueError(f"{where} has {', '.join(layer)}; what can be converted: {allowed}")
 
@@ -108,28 +122,53 @@ def _layer_to_torch(layer, where):
 def _layer_from_torch(layer, where):
     if layer.keys() == set(TORCH):
         Wx, Wh, b_ih, b_hh = (layer[name].T for name in TORCH)
-        _check(where, {"bias_ih_l0": b_ih.shape}, {"bias_ih_l0": b_hh.shape})
+        gates = _gates(Wh, where)
+        biases = {"bias_ih_l0": b_ih.shape, "bias_hh_l0": b_hh.shape}
+        _check(where, biases, dict.fromkeys(biases, Wh.shape[1:]))
         ours = {"Wx": Wx, "Wh": Wh, "b": b_ih + b_hh}
-        if Wh.shape == (len(Wh), 3 * len(Wh)):
+        if gates == 3:
             n = slice(2 * len(Wh), None)
             ours["b"][n], ours["bn"] = b_ih[n], b_hh[n]
         _check_cell(ours, where)
         return ours
-    if layer.keys() == {"weight", "bias"}:
-        return {"W": layer["weight"].T, "b": layer["bias"]}
-    if layer.keys() == {"weight"}:
-        return {"W": layer["weight"]}
+    if layer.keys() in ({"weight", "bias"}, {"weight"}):
+        _check_layer(layer, where, {"weight": ("O", "D"), "bias": ("O",)})
+        weight = layer["weight"]
+        return {"W": weight.T, "b": layer["bias"]} if "bias" in layer else {"W": weight}
     allowed = f"a one-way cell of one layer ({', '.join(TORCH)}), nn.Linear (weight, bias), nn.Embedding (weight)"
     raise ValueError(f"{where} has {', '.join(layer)}; what can be converted: {allowed}")
 
 
+def _gates(Wh, where):
+    """Return for how many gates these recurrent weights are: 1, 3 or 4."""
+    for gates in (1, 3, 4):
+        if Wh.ndim == 2 and Wh.shape[1] == gates * len(Wh):
+            return gates
+    raise ValueError(
+        f"{where}: Wh is {Wh.shape}; (H, H), (H, 3H) and (H, 4H) make an RNN, GRU, LSTM"
+    )
+
+
 def _check_cell(layer, where):
-    D, H, Wh = len(layer["Wx"]), len(layer["Wh"]), layer["Wh"].shape
-    if Wh not in ((H, H), (H, 3 * H), (H, 4 * H)):
-        raise ValueError(f"{where}: Wh is {Wh}; (H, H), (H, 3H) and (H, 4H) make an RNN, GRU, LSTM")
-    shapes = {"Wx": (D, Wh[1]), "Wh": Wh, "b": Wh[1:]}
-    shapes |= {"bn": (H,)} if Wh[1] == 3 * H else {}
+    H, Wh = layer["Wh"].shape[:1], layer["Wh"].shape
+    shapes = {"Wx": layer["Wx"].shape[:1] + Wh[1:], "Wh": Wh, "b": Wh[1:]}
+    shapes |= {"bn": H} if _gates(layer["Wh"], where) == 3 else {}
     _check(where, {name: array.shape for name, array in layer.items()}, shapes)
+
+
+def _check_layer(layer, where, axes):
+    """Raise ValueError unless every array has the axes whose names `axes` gives, equal names being equal sizes."""
+    sizes = {}
+    for name, array in layer.items():
+        if array.ndim != len(axes[name]) or any(
+            sizes.setdefault(axis, size) != size
+            for axis, size in zip(axes[name], array.shape, strict=True)
+        ):
+            given = ", ".join(f"{s} {a.shape}" for s, a in layer.items())
+            allowed = ", ".join(f"{s} ({', '.join(axes[s])})" for s in layer)
+            raise ValueError(
+                f"{where} has {given}, must have {allowed}: not a linear layer or table"
+            )
 
 
 def _convert(tree, convert_layer, where="the layer"):

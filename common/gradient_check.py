@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from common.params import flatten
+from common.params import check_apart, check_writable, flatten
 from common.sparse import SparseRows
 
 
@@ -39,8 +39,9 @@ def numerical_gradient(f, array, step=1e-5):
 
     (f(a + step) - f(a - step)) / (2 step) is off by step^2 / 6 times the third derivative, plus rounding of about
     1e-16 / step; step = 1e-5 keeps both near 1e-11 for a loss and weights of order one. `array` is nudged in
-    place, one element at a time, and restored. Raises ValueError unless it is float64.
+    place, one element at a time, and restored. Raises ValueError unless it is a writable array of float64.
     """
+    check_writable({"what is nudged": array})
     if array.dtype != np.float64:
         raise ValueError(
             f"a gradient check needs float64, not {array.dtype}: rounding would hide errors"
@@ -69,13 +70,18 @@ def check_gradients(f, params, tolerance=1e-7, step=1e-5, raise_on_mismatch=True
     or analytic. (Element by element it would blame rounding wherever a gradient happens to be close to zero.)
 
     Raises GradientMismatch where an error exceeds `tolerance`, where names or shapes differ, and where the loss
-    does not depend on an array at all, since such a check would prove nothing.
+    does not depend on an array at all, since such a check would prove nothing. Raises ValueError for no parameters,
+    for those that are not writable arrays of float64, and for two that share memory: nudging one nudges the other.
     """
+    arrays = flatten(params)
+    if not arrays:
+        raise ValueError("there are no parameters to check")
+    check_writable(arrays)
+    check_apart(arrays)
     analytic = {
         name: g.to_dense() if isinstance(g, SparseRows) else np.array(g)
         for name, g in flatten(f(params)[1]).items()
     }
-    arrays = flatten(params)
     if analytic.keys() != arrays.keys():
         odd = ", ".join(sorted(analytic.keys() ^ arrays.keys()))
         raise GradientMismatch(
@@ -89,8 +95,8 @@ def check_gradients(f, params, tolerance=1e-7, step=1e-5, raise_on_mismatch=True
             )
         numerical = numerical_gradient(lambda: f(params)[0], array, step)
         difference = np.abs(analytic[name] - numerical)
-        difference[~np.isfinite(difference)] = np.inf
-        scale = max(np.abs(numerical).max(), np.abs(analytic[name]).max())
+        difference = np.where(np.isfinite(difference), difference, np.inf)
+        scale = max(np.abs(numerical).max(initial=0), np.abs(analytic[name]).max(initial=0))
         if scale == 0:
             raise GradientMismatch(
                 f"the loss does not depend on {name}: this check would prove nothing about it"

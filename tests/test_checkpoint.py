@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from common.checkpoint import from_torch, load_params, save_params, to_torch
+from common.checkpoint import TORCH, from_torch, load_params, save_params, to_torch
 from common.layers import init_linear, linear_backward, linear_forward
 from common.losses import softmax_cross_entropy
 from common.optimizers import Adam
@@ -373,7 +373,7 @@ def test_to_torch_refuses(params, message):
         ({"bias_ih_l0": None}, "one-way cell of one layer"),
         ({"weight_hh_l0": np.zeros((12, 6))}, r"Wh is \(6, 12\)"),
         ({"weight_ih_l0": np.zeros((5, 6))}, r"Wx \(6, 5\), must have \(6, 6\)"),
-        ({"bias_hh_l0": np.zeros(1)}, r"bias_ih_l0 \(6,\), must have \(1,\)"),
+        ({"bias_hh_l0": np.zeros(1)}, r"bias_hh_l0 \(1,\), must have \(6,\)"),
     ],
 )
 def test_from_torch_refuses(change, message):
@@ -472,3 +472,133 @@ def test_a_projected_lstm_is_refused():
     torch = pytest.importorskip("torch")
     with pytest.raises(ValueError, match="weight_hr_l0; .* one-way cell of one layer"):
         from_torch(torch.nn.LSTM(V, H, proj_size=3).state_dict())
+
+
+@pytest.mark.parametrize(
+    "params, message",
+    [
+        ({"a": {"b": np.ones(2)}, "a.b": np.zeros(2)}, "two entries are called 'a.b'"),
+        ({0: np.ones(2), "0": np.zeros(2)}, "two entries are called '0'"),
+        ({"__metadata__": np.ones(2)}, "__metadata__ is a name that safetensors keeps for itself"),
+    ],
+)
+def test_names_that_would_lose_an_array_are_refused_and_the_old_file_kept(
+    tmp_path, params, message
+):
+    save_params(tmp_path / "model", example())
+    with pytest.raises(ValueError, match=message):
+        save_params(tmp_path / "model", params)
+    assert_same(load_params(tmp_path / "model"), example())
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a.", ".", "__metadata__.a", "_metadata_", "a b", "\u00e9", "0"]
+)
+def test_any_other_name_comes_back(tmp_path, name):
+    save_params(tmp_path / "model", {name: np.ones(2)})
+    assert flatten(load_params(tmp_path / "model")).keys() == {name}
+
+
+def test_keys_that_are_numbers_are_saved_as_their_names(tmp_path):
+    params = {"layers": {0: np.ones(2), 1: np.zeros(2)}}
+    save_params(tmp_path / "model", params)
+    params["layers"][0] *= 5
+    load_params(tmp_path / "model", params)
+    assert_same(params["layers"], {0: np.ones(2), 1: np.zeros(2)})
+
+
+@pytest.mark.parametrize("number", [np.float64(5), 5.0])
+def test_loading_into_a_number_that_is_no_array_is_refused_and_changes_nothing(tmp_path, number):
+    save_params(tmp_path / "model", {"a": np.ones(2), "b": np.float64(1)})
+    params = {"a": np.zeros(2), "b": number}
+    with pytest.raises(ValueError, match="b is a float.*cannot be changed in place"):
+        load_params(tmp_path / "model", params)
+    assert not params["a"].any()
+
+
+def test_loading_into_an_array_under_two_names_is_refused_and_changes_nothing(tmp_path):
+    save_params(tmp_path / "model", {"a": np.ones(2), "b": np.full(2, 2.0)})
+    array = np.zeros(2)
+    with pytest.raises(ValueError, match="a and b share memory"):
+        load_params(tmp_path / "model", {"a": array, "b": array})
+    assert not array.any()
+
+
+@pytest.mark.parametrize(
+    "state_dict",
+    [
+        {"weight": np.ones(5), "bias": np.ones(5)},
+        {"weight": np.ones(5)},
+        {"weight": np.ones((4, 3, 2)), "bias": np.ones(4)},
+        {"weight": np.ones((4, 3, 2))},
+        {"weight": np.ones((4, 3)), "bias": np.ones(3)},
+        {"weight": np.ones((4, 3)), "bias": np.ones((4, 1))},
+        {"weight": np.ones((4, 3)), "bias": np.array(1.0)},
+        {"weight": np.array(1.0), "bias": np.array(1.0)},
+    ],
+)
+def test_from_torch_refuses_weights_that_are_no_table_and_biases_that_do_not_fit(state_dict):
+    for nested in (state_dict, {f"norm.{name}": array for name, array in state_dict.items()}):
+        with pytest.raises(ValueError, match=r"has weight \(.*must have weight \(O, D\)"):
+            from_torch(nested)
+
+
+@pytest.mark.parametrize(
+    "name, shape",
+    [(name, shape) for name in TORCH for shape in [(), (6,), (6, 6), (6, 6, 6), (18,), (1, 18)]],
+)
+def test_from_torch_takes_a_cell_of_no_other_shapes(name, shape):
+    fitting = {
+        "weight_ih_l0": (18, 6),
+        "weight_hh_l0": (18, 6),
+        "bias_ih_l0": (18,),
+        "bias_hh_l0": (18,),
+    }
+    state_dict = {s: np.ones(size) for s, size in (fitting | {name: shape}).items()}
+    if fitting[name] == shape:
+        from_torch(state_dict)
+    else:
+        with pytest.raises(ValueError, match="the layer"):
+            from_torch(state_dict)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        {"W": np.ones(3)},
+        {"W": np.ones((3, 2)), "b": np.ones(3)},
+        {"W": np.ones((3, 2, 2)), "b": np.ones(2)},
+        {"W": np.ones((3, 2)), "b": np.array(1.0)},
+    ],
+)
+def test_to_torch_refuses_layers_of_other_shapes(layer):
+    with pytest.raises(ValueError, match=r"out has W \(.*must have W \(D, O\)"):
+        to_torch({"out": layer})
+
+
+def test_to_torch_refuses_a_cell_of_numbers():
+    for name in ("Wx", "Wh", "b"):
+        with pytest.raises(ValueError, match="the layer"):
+            to_torch(ZEROS | {name: np.array(1.0)})
+
+
+def test_layers_of_torch_that_have_no_counterpart_are_refused():
+    torch = pytest.importorskip("torch")
+    for layer in (
+        torch.nn.LayerNorm(6),
+        torch.nn.Conv1d(2, 3, 2),
+        torch.nn.Conv1d(2, 3, 2, bias=False),
+    ):
+        with pytest.raises(ValueError, match="must have weight"):
+            from_torch(layer.state_dict())
+    assert from_torch(torch.nn.Linear(2, 3).state_dict())["W"].shape == (2, 3)
+    assert from_torch(torch.nn.Embedding(2, 3).state_dict())["W"].shape == (2, 3)
+
+
+def test_tensors_that_numpy_cannot_hold_are_refused():
+    torch = pytest.importorskip("torch")
+    linear = torch.nn.Linear(2, 3)
+    with pytest.raises(ValueError, match="out.weight cannot become a NumPy array.*grad"):
+        from_torch({"out.weight": linear.weight})
+    with pytest.raises(ValueError, match="weight cannot become a NumPy array"):
+        from_torch(linear.to(torch.bfloat16).state_dict())

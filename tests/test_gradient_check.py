@@ -231,3 +231,55 @@ def test_a_sparse_gradient_of_another_shape_is_caught():
 
     with pytest.raises(GradientMismatch, match=r"dw has shape \(4, 2\), w has \(3, 2\)"):
         check_gradients(f, {"w": np.ones((3, 2))})
+
+
+def test_a_parameter_that_is_a_single_number_is_checked():
+    def f(params):
+        return params["w"] ** 3 + params["v"][0], {"w": 3 * params["w"] ** 2, "v": np.ones(1)}
+
+    report = check_gradients(f, {"w": np.array(2.0), "v": np.ones(1)})
+    assert report.rows[0][:2] == ("w", ()) and report.worst < 1e-8
+    with pytest.raises(GradientMismatch, match=r"dw\[\] is 8, but nudging w\[\] says 12"):
+        check_gradients(
+            lambda p: (f(p)[0], {"w": 4 * p["w"], "v": np.ones(1)}),
+            {"w": np.array(2.0), "v": np.ones(1)},
+        )
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_a_single_gradient_that_is_not_finite_is_caught():
+    with pytest.raises(GradientMismatch, match=r"dw\[\] is nan"):
+        check_gradients(lambda p: (p["w"] * 2, {"w": np.nan}), {"w": np.array(2.0)})
+
+
+@pytest.mark.parametrize(
+    "number, message",
+    [
+        (2.0, "w is a float, which cannot be changed in place"),
+        (np.float64(2), "w is a float64, which cannot be changed in place"),
+        ([2.0], "w is a list"),
+        (np.broadcast_to(2.0, 2), "w is a read-only array"),
+    ],
+)
+def test_what_cannot_be_nudged_is_refused(number, message):
+    with pytest.raises(ValueError, match=message):
+        check_gradients(lambda params: (1.0, {"w": np.array(1.0)}), {"w": number})
+    with pytest.raises(ValueError, match=message.replace("w is", "what is nudged is")):
+        numerical_gradient(lambda: 1.0, number)
+
+
+def test_two_parameters_that_share_memory_prove_nothing():
+    def f(params):
+        return params["a"].sum() + 2 * params["b"].sum(), {"a": np.ones(3), "b": np.full(2, 2.0)}
+
+    w = np.ones(3)
+    with pytest.raises(ValueError, match="a and b share memory"):
+        check_gradients(f, {"a": w, "b": w[1:]})
+    check_gradients(f, {"a": w, "b": np.ones(2)})
+
+
+def test_a_check_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="there are no parameters to check"):
+        check_gradients(lambda params: (1.0, {}), {})
+    with pytest.raises(GradientMismatch, match="the loss does not depend on w"):
+        check_gradients(lambda params: (1.0, {"w": np.zeros(0)}), {"w": np.zeros(0)})

@@ -9,6 +9,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from common.checkpoint import load_params
 from common.optimizers import SGD, Adam, Momentum, NonFiniteGradient, RMSProp, clip_by_global_norm
+from common.params import flatten
 from common.sparse import SparseRows, sparse_rows_by_token
 from tests.reference.generate import HERE, draw_lookups, sparse_adam_answers
 
@@ -178,13 +179,6 @@ def test_clipping_names_exactly_the_gradients_that_are_not_finite(value):
     assert np.all(grads["rnn"]["Wx"] == 1)
 
 
-@pytest.mark.filterwarnings("ignore:overflow")
-def test_a_large_but_finite_gradient_is_clipped():
-    grads = {"w": np.full(4, 1e20, np.float32)}
-    assert clip_by_global_norm(grads, 1.0) == pytest.approx(2e20)
-    assert grads["w"] == pytest.approx(0.5)
-
-
 def touch(rng, rows, shape, dtype=np.float64):
     """Return a gradient of these rows, and the same as a whole array."""
     sparse = SparseRows(np.array(rows), rng.normal(size=(len(rows), shape[1])).astype(dtype), shape)
@@ -312,3 +306,230 @@ def test_clipping_names_a_sparse_gradient_that_is_not_finite():
     grads = {"embedding": {"w": SparseRows(np.array([3]), np.array([[np.nan]]), (5, 1))}}
     with pytest.raises(NonFiniteGradient, match=r"the gradient of embedding\.w is not finite"):
         clip_by_global_norm(grads, 1.0)
+
+
+def joint_norm(grads):
+    return math.sqrt(sum(np.sum(np.square(g, dtype=np.float64)) for g in flatten(grads).values()))
+
+
+def shared_gradients():
+    base = np.array([3.0, 4, 12, 84])
+    sparse = SparseRows(np.array([1]), base.reshape(1, 4), (3, 4))
+    return {
+        "the same": {"a": base, "b": base},
+        "a view": {"a": base, "b": base.reshape(2, 2).T},
+        "overlapping": {"a": base[:3], "b": {"c": base[1:]}},
+        "of three": {"a": base, "b": base[::2], "c": base[1::2]},
+        "one buffer": {"a": np.frombuffer(base), "b": base},
+        "rows": {"a": sparse, "b": sparse},
+    }
+
+
+@pytest.mark.parametrize("what", shared_gradients())
+def test_gradients_that_share_memory_are_scaled_once(what):
+    grads = shared_gradients()[what]
+    arrays = [g.values if isinstance(g, SparseRows) else g for g in flatten(grads).values()]
+    before = [array.copy() for array in arrays]
+    expected = math.sqrt(sum(np.sum(array**2) for array in before))
+    assert clip_by_global_norm(grads, 1.0) == pytest.approx(expected)
+    for array, old in zip(arrays, before, strict=True):
+        np.testing.assert_allclose(array, old / expected, rtol=1e-14)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "numbers, dtype, max_norm",
+    [
+        ([1e200, -2e200, 2e200], np.float64, 1.0),
+        ([1e300, 0, 1e-300], np.float64, 1e-5),
+        ([1.7e308, 1.7e308, 1.7e308, 1.7e308], np.float64, 1.0),
+        ([3e38, -3e38, 1.0], np.float32, 1e-3),
+        ([1e20] * 4, np.float32, 1.0),
+        ([3e-25, 4e-25], np.float32, 1e-26),
+        ([3e-200, 4e-200], np.float64, 1e-201),
+        ([1e-45, 1e-45], np.float32, 1e-45),
+        ([300.0] * 9, np.float16, 1.0),
+        ([1e-3] * 50, np.float16, 1e-3),
+    ],
+)
+@pytest.mark.parametrize("names", [1, 2])
+def test_the_norm_is_right_however_large_or_small_the_gradient(numbers, dtype, max_norm, names):
+    given = np.array(numbers, dtype)
+    grads = {f"w{i}": given.copy() for i in range(names)}
+    largest = np.abs(given).max().astype(np.float64)
+    in_units = math.sqrt(names) * float(np.linalg.norm(given.astype(np.float64) / largest))
+    assert clip_by_global_norm(grads, max_norm) == pytest.approx(float(largest) * in_units)
+    for g in grads.values():
+        expected = given.astype(np.float64) / largest * (max_norm / in_units)
+        np.testing.assert_allclose(
+            g, expected, rtol=1e-3 if dtype == np.float16 else 1e-6, atol=1e-45
+        )
+    if max_norm > 1e-30:
+        rel = 1e-3 if dtype == np.float16 else 1e-6
+        assert joint_norm(grads) == pytest.approx(max_norm, rel=rel)
+
+
+@pytest.mark.filterwarnings("error")
+def test_gradients_of_all_sizes_and_dtypes_have_one_norm():
+    grads = {"a": np.array([3e30], np.float32), "b": np.array([4e30]), "c": np.zeros(2, np.float32)}
+    assert clip_by_global_norm(grads, 1.0) == pytest.approx(5e30)
+    assert grads["a"] == pytest.approx(0.6) and grads["b"] == pytest.approx(0.8)
+    grads = {"a": np.array([1.0], np.float32), "b": np.array([1e300])}
+    assert clip_by_global_norm(grads, 1e299) == pytest.approx(1e300)
+    assert grads["a"] == pytest.approx(0.1) and grads["b"] == pytest.approx(1e299)
+    grads = {"a": np.array([1e-23], np.float32), "b": np.array([1e-320]), "c": np.zeros((0, 3))}
+    assert clip_by_global_norm(grads, 1.0) == pytest.approx(1e-23)
+
+
+def test_many_tiny_numbers_beside_a_larger_one_count():
+    grads = {"a": np.full(10**6, 1e-23, np.float32), "b": np.array([1e-20], np.float32)}
+    assert clip_by_global_norm(grads, 1.0) == pytest.approx(math.sqrt(2) * 1e-20)
+
+
+def test_an_infinite_limit_never_clips():
+    grads = {"w": np.array([3e200, 4e200])}
+    assert clip_by_global_norm(grads, math.inf) == pytest.approx(5e200)
+    assert grads["w"].tolist() == [3e200, 4e200]
+
+
+def test_clipping_nothing_is_harmless():
+    assert clip_by_global_norm({}, 1.0) == 0
+    assert clip_by_global_norm({"w": np.zeros((0, 2))}, 1.0) == 0
+
+
+@pytest.mark.parametrize(
+    "gradient, message",
+    [
+        (3.0, "the gradient of b.w is a float, which cannot be changed in place"),
+        (np.float64(3), "the gradient of b.w is a float64, which cannot be changed in place"),
+        ([3.0], "the gradient of b.w is a list"),
+        (np.array([3]), "the gradient of b.w is an array of int64"),
+        (np.broadcast_to(3.0, 2), "the gradient of b.w is a read-only array"),
+    ],
+)
+def test_clipping_refuses_what_it_cannot_scale_and_changes_nothing(gradient, message):
+    grads = {"a": np.array([4.0]), "b": {"w": gradient}}
+    with pytest.raises(ValueError, match=message):
+        clip_by_global_norm(grads, 1.0)
+    assert grads["a"] == 4
+
+
+ALL = pytest.mark.parametrize("kind", [SGD, Momentum, RMSProp, Adam])
+
+
+@ALL
+@pytest.mark.parametrize("gradient_as", [np.array, np.float64])
+def test_a_parameter_may_be_a_single_number_in_an_array(kind, gradient_as):
+    params, optimizer, numbers = {"w": np.array(1.0)}, kind(0.1), [2.0, -1.0, 0.5]
+    array, places = params["w"], []
+    for number in numbers:
+        optimizer.update(params, {"w": gradient_as(number)})
+        places.append(float(array))
+    assert params["w"] is array and places == pytest.approx(walk(kind(0.1), numbers), rel=1e-12)
+    grads = {"w": np.array(-3.0)}
+    assert clip_by_global_norm(grads, 1.0) == 3 and grads["w"] == -1
+
+
+@ALL
+@pytest.mark.parametrize(
+    "number, message",
+    [
+        (1.0, "b is a float, which cannot be changed in place; give an array"),
+        (np.float64(1), "b is a float64, which cannot be changed in place"),
+        (np.float32(1), "b is a float32, which cannot be changed in place"),
+        ([1.0], "b is a list, which cannot be changed in place"),
+        (np.array(1), "b is an array of int64; it must be one of floats"),
+        (np.broadcast_to(1.0, ()), "b is a read-only array"),
+    ],
+)
+def test_a_parameter_that_cannot_be_updated_in_place_is_refused(kind, number, message):
+    params, optimizer = {"a": np.ones(1), "b": number}, kind(0.1)
+    with pytest.raises(ValueError, match=message):
+        optimizer.update(params, {"a": np.ones(1), "b": np.array(2.0)})
+    assert params["a"] == 1 and not any(memories_of(optimizer))
+
+
+def memories_of(optimizer):
+    return [memory for memory in vars(optimizer).values() if isinstance(memory, dict)]
+
+
+@ALL
+@pytest.mark.parametrize("gradient", [2.0, [2.0], np.array([2]), None])
+def test_a_gradient_that_is_no_array_of_floats_is_refused(kind, gradient):
+    params = {"a": np.ones(1), "b": np.ones(1)}
+    with pytest.raises(ValueError, match="the gradient of b must be an array of floats; it is a"):
+        kind(0.1).update(params, {"a": np.ones(1), "b": gradient})
+    assert params["a"] == 1
+
+
+def tied_parameters():
+    base = np.ones((3, 3))
+    return {
+        "the same": {"a": base, "b": base},
+        "transposed": {"a": base, "b": base.T},
+        "overlapping rows": {"a": base[:2], "b": base[1:]},
+        "a buffer": {"a": base.ravel(), "b": np.frombuffer(base)},
+    }
+
+
+@ALL
+@pytest.mark.parametrize("what", tied_parameters())
+def test_a_parameter_under_two_names_is_refused_by_both(kind, what):
+    tied, optimizer = tied_parameters()[what], kind(0.1)
+    params = {"c": np.ones(2), "layer": tied}
+    grads = {"c": np.ones(2), "layer": {name: np.ones(p.shape) for name, p in tied.items()}}
+    with pytest.raises(ValueError, match=r"layer\.a and layer\.b share memory.*sum of both"):
+        optimizer.update(params, grads)
+    assert np.all(params["c"] == 1) and np.all(tied["a"] == 1) and not any(memories_of(optimizer))
+
+
+@ALL
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_gradient_that_shares_memory_with_a_parameter_is_refused(kind, sparse):
+    params = {"a": np.ones((2, 2)), "b": np.ones((2, 2))}
+    spoilt = SparseRows(np.array([0]), params["b"][:1], (2, 2)) if sparse else params["b"].T
+    with pytest.raises(ValueError, match="b and the gradient of a share memory"):
+        kind(0.1).update(params, {"a": spoilt, "b": np.ones((2, 2))})
+    assert np.all(params["a"] == 1) and np.all(params["b"] == 1)
+
+
+@ALL
+def test_parts_of_one_array_and_one_gradient_for_two_parameters_are_as_good_as_arrays_of_their_own(
+    kind,
+):
+    rng = np.random.default_rng(0)
+    base, g = rng.normal(size=(4, 6)), rng.normal(size=(4, 3))
+    params = {"a": base[:, ::2], "b": base[:, 1::2]}
+    apart, optimizers = {s: p.copy() for s, p in params.items()}, (kind(0.1), kind(0.1))
+    for _ in range(2):
+        optimizers[0].update(params, {"a": g, "b": g})
+        optimizers[1].update(apart, {"a": g.copy(), "b": g.copy()})
+    assert np.array_equal(params["a"], apart["a"]) and np.array_equal(params["b"], apart["b"])
+
+
+@ALL
+def test_an_update_does_not_depend_on_the_layout_of_the_arrays(kind):
+    rng = np.random.default_rng(0)
+    p, gradients = rng.normal(size=(4, 6)), rng.normal(size=(3, 4, 6))
+    params, turned, optimizers = (
+        {"w": p.copy()},
+        {"w": np.asfortranarray(p)},
+        (kind(0.1), kind(0.1)),
+    )
+    for g in gradients:
+        optimizers[0].update(params, {"w": g})
+        optimizers[1].update(turned, {"w": np.asfortranarray(g)})
+    assert np.array_equal(params["w"], turned["w"])
+
+
+def test_adam_is_the_paper_s_algorithm_written_out():
+    rng = np.random.default_rng(0)
+    w, params, optimizer = np.ones(5), {"w": np.ones(5)}, Adam(0.01, 0.8, 0.95, 1e-3)
+    m = v = np.zeros(5)
+    for t in range(1, 40):
+        g = rng.normal(size=5)
+        optimizer.update(params, {"w": g})
+        m = 0.8 * m + (1 - 0.8) * g
+        v = 0.95 * v + (1 - 0.95) * g**2
+        w = w - 0.01 * (m / (1 - 0.8**t)) / (np.sqrt(v / (1 - 0.95**t)) + 1e-3)
+        np.testing.assert_allclose(params["w"], w, rtol=1e-12)
