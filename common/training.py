@@ -30,7 +30,7 @@ def train(
     """Train `params` in place for at most `steps` updates, keep the best, and return the history.
 
     loss_and_grads(params, *batch, state=state) -> loss, grads, state
-    batches()         a fresh iterator over batches such as (inputs, targets), once through the data; at its start the
+    batches()         a fresh iterable of batches such as (inputs, targets), once through the data; at its start the
                       state is None
     optimizer         has .update(params, grads)
     max_norm          of the gradients, all together, after clipping
@@ -44,8 +44,11 @@ def train(
     "evaluated_step" and "evaluated_loss"; and "best_step".
 
     However training ends, by its last step, an interrupt or an error, `params` then hold the best values evaluated
-    so far. Raises TrainingDiverged for a NaN or infinite loss or gradient, and says at which step.
+    so far. Raises TrainingDiverged for a NaN or infinite loss or gradient, and says at which step; and ValueError for
+    evaluate_every below 1.
     """
+    if evaluate_every < 1:
+        raise ValueError(f"evaluate_every is {evaluate_every}; it must be at least 1")
     history = {"loss": [], "norm": [], "evaluated_step": [], "evaluated_loss": [], "best_step": 0}
     best_loss, best_params = math.inf, copy_params(params)
     epoch, state = iter(()), None
@@ -56,7 +59,7 @@ def train(
         for step in bar:
             batch = next(epoch, None)
             if batch is None:
-                epoch, state = batches(), None
+                epoch, state = iter(batches()), None
                 batch = next(epoch, None)
             if batch is None:
                 raise ValueError("batches() gave an iterator without a single batch")

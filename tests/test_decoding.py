@@ -200,3 +200,46 @@ def test_there_must_be_room_for_one_hypothesis_of_one_token(width, max_length):
     if max_length == 0:
         with pytest.raises(ValueError, match="max_length is 0; it must be at least 1"):
             greedy_decode(garden_path(), None, np.zeros((1, 1), int), None, max_length)
+
+
+@every_model
+def test_a_source_for_the_beam_may_be_a_list_or_a_generator(name):
+    model, params = random_model(name)
+    source = np.array([4, 3, 5, 3])
+    found = beam_search(model, params, source, 2, 5)
+    assert beam_search(model, params, source.tolist(), 2, 5) == found
+    assert beam_search(model, params, (int(i) for i in source), 2, 5) == found
+
+
+@pytest.mark.parametrize("step", [0, 1])
+def test_logits_that_are_nan_are_refused(step):
+    table = [np.eye(V)[0], np.eye(V)[1]]
+    table[step] = np.array([0, np.nan, 0, 0])
+    with pytest.raises(ValueError, match="the model's logits are NaN"):
+        greedy_decode(scripted_model(table), None, np.zeros((2, 1), int), None, max_length=2)
+    with pytest.raises(ValueError, match="the model's logits are NaN"):
+        beam_search(scripted_model(table), None, np.zeros(2, int), 2, max_length=2)
+
+
+def test_what_an_ended_sentence_goes_on_to_say_changes_nothing():
+    b, end, nan = np.eye(V)[3], np.eye(V)[2], np.full(V, np.nan)
+    model = scripted_model([[end, b], [nan, b], [nan, end]])
+    ids, _ = greedy_decode(model, None, np.zeros((2, 2), int), None, max_length=9)
+    assert ids == [[2], [3, 3, 2]]
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_has_probability_zero_is_no_hypothesis():
+    model = scripted_model(
+        [np.array([0, -np.inf, -np.inf, 0]), np.array([-np.inf, -np.inf, 0, -np.inf])]
+    )
+    found = beam_search(model, None, np.zeros(1, int), width=5, max_length=2)
+    assert [ids for ids, _ in found] == [[0, 2], [3, 2]]
+    assert [p for _, p in found] == pytest.approx([np.log(0.5)] * 2)
+
+
+def test_outputs_may_be_longer_than_any_constant():
+    model = scripted_model([np.eye(V)[0]] * 2000)
+    ids, _ = greedy_decode(model, None, np.zeros((2, 1), int), None, max_length=2000)
+    assert len(ids[0]) == 2000
+    assert len(beam_search(model, None, np.zeros(2, int), 1, max_length=2000)[0][0]) == 2000

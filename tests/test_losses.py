@@ -161,3 +161,82 @@ def test_the_gradient_of_cross_entropy_is_proven(mask):
 def test_cross_entropy_refuses(targets, mask, message):
     with pytest.raises(ValueError, match=message):
         softmax_cross_entropy(np.zeros((2, 3, 4)), targets, mask)
+
+
+NEVER_MIND = {
+    "NaN": np.nan,
+    "infinite": np.inf,
+    "impossible": -np.inf,
+    "mixed": np.array([np.inf, -np.inf, np.nan, 0, 1]),
+    "huge": np.array([1e300, -1e300, 0, 0, 0]),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("mask_dtype", [bool, np.float16, np.float32, np.int64])
+@pytest.mark.parametrize("what", NEVER_MIND)
+def test_what_stands_at_a_masked_place_changes_nothing(what, mask_dtype, dtype):
+    rng = np.random.default_rng(0)
+    logits, targets = rng.normal(size=(4, 3, 5)).astype(dtype), rng.integers(5, size=(4, 3))
+    mask = np.array([[1, 1, 1], [1, 0, 1], [0, 0, 1], [0, 0, 1]]).astype(mask_dtype)
+    loss, dlogits = softmax_cross_entropy(logits, targets, mask)
+    with np.errstate(over="ignore"):
+        logits[mask == 0] = np.asarray(NEVER_MIND[what]).astype(dtype)
+    targets[mask == 0] = -100
+    before = logits.copy(), targets.copy()
+    spoilt_loss, spoilt_dlogits = softmax_cross_entropy(logits, targets, mask)
+    assert spoilt_loss == loss
+    assert np.array_equal(spoilt_dlogits, dlogits)
+    assert np.all(spoilt_dlogits[mask == 0] == 0)
+    assert np.array_equal(logits, before[0], equal_nan=True) and np.array_equal(targets, before[1])
+
+
+def test_what_is_not_finite_at_a_real_place_is_seen():
+    for value in (np.nan, np.inf):
+        logits = np.zeros((2, 2, 3))
+        logits[0, 0] = value
+        with np.errstate(invalid="ignore"):
+            loss, _ = softmax_cross_entropy(logits, np.zeros((2, 2), int), np.eye(2))
+        assert not math.isfinite(loss)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("mask_dtype", [np.float16, np.int8, np.uint8])
+def test_a_mask_whose_sum_its_dtype_cannot_hold_gives_the_right_loss(mask_dtype):
+    logits, targets = np.random.default_rng(0).normal(size=(70_000, 3)), np.zeros(70_000, int)
+    mask = np.ones(70_000, mask_dtype)
+    mask[-1] = 0
+    loss, dlogits = softmax_cross_entropy(logits, targets, mask)
+    exact, exact_dlogits = softmax_cross_entropy(logits[:-1], targets[:-1])
+    assert loss == pytest.approx(exact, rel=1e-12)
+    np.testing.assert_allclose(dlogits[:-1], exact_dlogits, rtol=1e-12)
+
+
+@pytest.mark.filterwarnings("error")
+def test_logits_of_float16_are_summed_in_float32():
+    logits = np.zeros((3, 70_000), np.float16)
+    loss, dlogits = softmax_cross_entropy(logits, np.zeros(3, int))
+    assert loss == pytest.approx(math.log(70_000), rel=1e-6)
+    assert dlogits.dtype == np.float16 and dlogits[0, 0] == pytest.approx(-1 / 3, rel=1e-3)
+
+
+def test_a_large_vocabulary_costs_float32_no_precision():
+    logits = np.random.default_rng(0).normal(size=(4, 100_000))
+    exact, exact_dlogits = softmax_cross_entropy(logits, np.arange(4))
+    loss, dlogits = softmax_cross_entropy(logits.astype(np.float32), np.arange(4))
+    assert loss == pytest.approx(exact, rel=1e-6)
+    np.testing.assert_allclose(dlogits, exact_dlogits, rtol=1e-5, atol=1e-12)
+
+
+@pytest.mark.parametrize("number", [0.5, 2, -1, np.nan])
+def test_a_mask_of_other_numbers_is_refused(number):
+    mask = np.array([1, 0, number])
+    with pytest.raises(ValueError, match=r"other numbers than 1 \(real token\) and 0 \(padding\)"):
+        softmax_cross_entropy(np.zeros((3, 4)), np.zeros(3, int), mask)
+
+
+@pytest.mark.parametrize("dtype", [int, bool, complex])
+def test_logits_that_are_no_floats_are_refused(dtype):
+    with pytest.raises(ValueError, match="logits must be floats, not "):
+        softmax_cross_entropy(np.zeros((3, 4), dtype), np.zeros(3, int))

@@ -208,3 +208,94 @@ def test_sample_draws_at_temperature_one_unless_told_otherwise():
         ]
     )
     assert default == one
+
+
+@pytest.mark.parametrize("V", [*range(2, 60), 1000, 50_257])
+def test_top_p_of_equal_tokens_keeps_exactly_its_share(V):
+    for k in {1, 2, V // 3, V // 2, V - 1} - {0}:
+        assert np.count_nonzero(sampling_distribution(np.full(V, 0.1), top_p=k / V)) == k
+
+
+def test_a_top_p_of_1_keeps_all():
+    assert np.all(sampling_distribution([0.0, -40, -50], top_p=1.0) > 0)
+    assert np.all(sampling_distribution([0.0, -40, -50], top_p=1) > 0)
+    assert sampling_distribution([0.0, -3, -4], top_k=2, top_p=1.0)[2] == 0
+
+
+def test_a_tiny_top_p_keeps_the_likeliest():
+    assert sampling_distribution(LOGITS, top_p=5e-324).tolist() == [0, 1, 0]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("temperature", [1e-3, 1e-300, 1e-320, 5e-324])
+@pytest.mark.parametrize(
+    "logits, expected",
+    [
+        ([1.0, 3, 2], [0, 1, 0]),
+        ([3.0, 3, 2], [0.5, 0.5, 0]),
+        ([-3e300, -4e300, 0], [0, 0, 1]),
+        ([1e300, 1.7e308, -1.7e308], [0, 1, 0]),
+        ([-np.inf, 1, -np.inf], [0, 1, 0]),
+        ([np.inf, 1, -np.inf], [1, 0, 0]),
+        ([np.inf, np.inf, 1], [0.5, 0.5, 0]),
+    ],
+)
+def test_a_tiny_temperature_is_greedy(logits, expected, temperature):
+    logits = np.array(logits)
+    assert sampling_distribution(logits, temperature).tolist() == expected
+    assert sampling_distribution(np.array([logits, logits]), temperature).tolist() == [expected] * 2
+    assert expected[sample(logits, np.random.default_rng(0), temperature)] > 0
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("temperature", [1.0, 1e300])
+@pytest.mark.parametrize(
+    "logits, expected",
+    [
+        ([-np.inf, 0, 0], [0, 0.5, 0.5]),
+        ([np.inf, 0, 0], [1, 0, 0]),
+        ([np.inf, -np.inf, np.inf], [0.5, 0, 0.5]),
+    ],
+)
+def test_infinite_logits_are_certain_or_impossible(logits, expected, temperature):
+    assert sampling_distribution(np.array(logits), temperature).tolist() == expected
+    assert (
+        sampling_distribution(np.array(logits), temperature, top_k=3, top_p=1.0).tolist()
+        == expected
+    )
+
+
+@pytest.mark.parametrize(
+    "logits", [[0, np.nan], [np.nan, np.nan], [-np.inf, -np.inf], [np.inf, np.nan]]
+)
+def test_logits_from_which_nothing_can_be_drawn_are_refused(logits):
+    for batch in (np.array(logits), np.array([[0.0, 1], logits])):
+        with pytest.raises(ValueError, match="NaN or all -inf: nothing can be drawn"):
+            sampling_distribution(batch)
+
+
+def test_an_infinite_temperature_is_refused():
+    with pytest.raises(ValueError, match="temperature is inf; it must be positive and finite"):
+        sampling_distribution(LOGITS, math.inf)
+
+
+def test_greedy_refuses_nan_wherever_it_stands():
+    for logits in ([np.nan, 1, 2], [3, 1, np.nan], [np.inf, np.nan, 0]):
+        with pytest.raises(
+            ValueError, match=f"the logit of token {np.flatnonzero(np.isnan(logits))[0]} is NaN"
+        ):
+            greedy(np.array(logits))
+    assert greedy(np.array([0, np.inf, -np.inf])) == 1
+
+
+def test_a_prompt_may_be_a_generator():
+    calls = []
+    assert generate(counting_model(calls), (i for i in [3, 0, 1]), 2, greedy) == [2, 3]
+    assert calls[0] == ([3, 0, 1], None)
+    assert generate(counting_model(calls), map(int, "01"), 1, greedy) == [2]
+    with pytest.raises(ValueError, match="the prompt is empty"):
+        generate(counting_model([]), iter(()), 3, greedy)
+
+
+def test_a_text_may_be_longer_than_any_constant():
+    assert len(generate(counting_model([]), [0], 12_345, greedy)) == 12_345

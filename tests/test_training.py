@@ -300,3 +300,41 @@ def test_a_nan_evaluation_stops_training():
 def test_the_progress_bar_can_be_left_out(progress, capsys):
     train({"w": np.ones(1)}, quadratic, batches(), SGD(0.1), steps=2, progress=progress)
     assert ("2/2" in capsys.readouterr().out) == progress
+
+
+def test_batches_may_be_a_list_or_a_generator():
+    def generator():
+        yield from [(None, 0.0), (None, 1.0)]
+
+    losses = [
+        train({"w": np.ones(1)}, quadratic, batches, SGD(0.1), steps=5)["loss"]
+        for batches in (lambda: [(None, 0.0), (None, 1.0)], generator)
+    ]
+    assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize("every", [0, -1])
+def test_evaluating_never_is_refused(every):
+    with pytest.raises(ValueError, match=f"evaluate_every is {every}; it must be at least 1"):
+        train({"w": np.ones(1)}, quadratic, batches(), SGD(0.1), steps=2, evaluate_every=every)
+
+
+def test_a_parameter_that_is_a_single_number_is_trained():
+    params = {"w": np.array(4.0)}
+
+    def loss_and_grads(params, inputs, targets, state):
+        return float(params["w"] ** 2), {"w": np.asarray(2 * params["w"])}, None
+
+    train(params, loss_and_grads, batches(), SGD(0.1), steps=60, max_norm=100)
+    assert params["w"] == pytest.approx(0, abs=1e-4)
+
+
+def test_a_parameter_under_two_names_is_not_trained():
+    w = np.array([4.0])
+
+    def loss_and_grads(params, inputs, targets, state):
+        return 1.0, {"a": np.ones(1), "b": np.ones(1)}, None
+
+    with pytest.raises(ValueError, match="a and b share memory"):
+        train({"a": w, "b": w}, loss_and_grads, batches(), SGD(0.1), steps=3)
+    assert w == 4
