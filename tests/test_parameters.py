@@ -21,6 +21,13 @@ ALLOWED = {
 }
 
 
+@pytest.fixture(autouse=True)
+def some_texts(tmp_path, monkeypatch):
+    for name, length in {"1984": 500, "short.txt": 499, "my file.txt": 5000}.items():
+        (tmp_path / name).write_text(("It was a bright cold day. " * 200)[:length])
+    monkeypatch.chdir(tmp_path)
+
+
 def settled(**given):
     current = {**DEFAULTS, "seed": 0, **given}
     check_parameters(current, DEFAULTS, ALLOWED)
@@ -33,6 +40,8 @@ def settled(**given):
         ("steps", 1e2, 100),
         ("steps", "1e2", 100),
         ("steps", "8", 8),
+        ("steps", 1, 1),
+        ("hidden_size", 2, 2),
         ("steps", np.int64(8), 8),
         ("learning_rate", 1, 1.0),
         ("learning_rate", "1e-3", 0.001),
@@ -69,6 +78,8 @@ def test_what_can_mean_only_one_thing_is_taken_for_it(name, given, taken):
         ("learning_rate", "1e400", "learning_rate is '1e400'; it must be a number above 0"),
         ("corpus", 1.5, "corpus is 1.5; it must be a text in quotes"),
         ("corpus", None, "corpus is None; it must be a text in quotes"),
+        ("corpus", "short.txt", "corpus 'short.txt' has 499 characters; it must have at least 500"),
+        ("corpus", "nowhere.txt", "there is no corpus and no file 'nowhere.txt'"),
         ("optimizer", "adamw", "'adamw'; it must be SGD, Momentum, RMSProp or Adam"),
         ("optimizer", 3, "optimizer is 3; it must be SGD, Momentum, RMSProp or Adam"),
         ("task", "nowhere.tsv", "must be dates, translation or the path of a file"),

@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+from common.data.text import load_corpus
 from common.lesson.claims import outcome_checker
 
 RULES = {
@@ -20,6 +21,9 @@ USUAL = {
     str: "a text in quotes (on papermill's command line: -r in place of -p)",
 }
 A_FILE = "the path of a file"
+SHORTEST_TEXT = (
+    500  # characters: with fewer, the experiments of the lessons find nothing to measure
+)
 
 
 def check_parameters(current, defaults, allowed=None):
@@ -33,7 +37,8 @@ def check_parameters(current, defaults, allowed=None):
 
     papermill guesses types: it makes 1e2 the number 100.0, and so the corpus 1984. What can mean only one thing is
     taken for it: 100.0 is 100, "8" is 8, 1984 is the name "1984", adam is Adam. Raises ValueError that names the
-    first parameter that is not as it should be, what was given, and what is allowed.
+    first parameter that is not as it should be, what was given, and what is allowed; for a `corpus`, what
+    load_corpus raises, and for one of less than 500 characters.
     """
     rules = {"seed": "a whole number, at least 0", **(allowed or {})}
     for name, default in {**defaults, "seed": 0}.items():
@@ -47,6 +52,13 @@ def check_parameters(current, defaults, allowed=None):
         if value is None:
             raise ValueError(f"{name} is {given!r}; it must be {rule}")
         current[name] = value
+    if "corpus" in defaults:
+        characters = len(load_corpus(current["corpus"]))
+        if characters < SHORTEST_TEXT:
+            raise ValueError(
+                f"corpus {current['corpus']!r} has {characters} characters; it must have at least "
+                f"{SHORTEST_TEXT}, better some thousands"
+            )
     return outcome_checker(defaults, current)
 
 
