@@ -196,6 +196,30 @@ def test_an_embedding_is_a_factor_of_the_cells_input_weights(kind):
     np.testing.assert_allclose(last, expected_last, atol=1e-12)
 
 
+def test_a_cell_with_parameters_of_its_own_reads_vectors():
+    """A lesson's own cell, one matrix for each gate, say, is trained like one of common.recurrent."""
+    params, inputs, targets, _ = draw("lstm", "embedding")
+    own = {**params, "cell": {"mine": params["cell"]}}
+    forward, backward = CELLS["lstm"][1:3]
+
+    def own_forward(cell, x, state):
+        assert x.ndim == 3
+        return forward(cell["mine"], x, state)
+
+    def own_backward(dh, cache):
+        dx, dstate, grads = backward(dh, cache)
+        return dx, dstate, {"mine": grads}
+
+    loss, grads, _ = loss_and_grads_with(forward, backward)(params, inputs, targets)
+    own_loss, own_grads, _ = loss_and_grads_with(own_forward, own_backward)(own, inputs, targets)
+    assert own_loss == pytest.approx(loss, abs=1e-14)
+    for name, g in flatten({**grads, "cell": {"mine": grads["cell"]}}).items():
+        g, other = (
+            a.to_dense() if isinstance(a, SparseRows) else a for a in (g, flatten(own_grads)[name])
+        )
+        np.testing.assert_allclose(g, other, rtol=0, atol=1e-14)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_dropout_acts_below_and_above_the_cell_and_not_on_its_state(kind):
     params, inputs, targets, state = draw("gru", kind)

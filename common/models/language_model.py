@@ -1,8 +1,9 @@
 """A recurrent cell and an output layer make a language model: {"cell": ..., "output": ...}.
 
-The cell is any of common.recurrent, given by its functions: init_lstm, lstm_forward, lstm_backward. It reads one-hot
-tokens, or, where the parameters have an "embedding", the vectors of that table. Where the output layer has a bias only,
-its weights are the embedding's, transposed (Press and Wolf 2017; Inan, Khosravi and Socher 2017).
+The cell is any of common.recurrent, given by its functions: init_lstm, lstm_forward, lstm_backward; or one like them,
+with parameters of its own. It reads one-hot tokens, or, where the parameters have an "embedding", the vectors of that
+table. Where the output layer has a bias only, its weights are the embedding's, transposed (Press and Wolf 2017; Inan,
+Khosravi and Socher 2017).
 """
 
 import numpy as np
@@ -65,11 +66,12 @@ def loss_and_grads_with(forward, backward, dropout=0.0, rng=None):
 
     def loss_and_grads(params, inputs, targets, mask=None, state=None):
         cell, x = params["cell"], inputs
-        if "embedding" in params and dropout:
+        by_word = "embedding" in params and "Wx" in cell and not dropout  # not by place
+        if by_word:
+            cell, x, embedding_cache = embed_input(params["embedding"], cell, inputs)
+        elif "embedding" in params:
             x, embedding_cache = embedding_forward(params["embedding"], inputs)
             x, x_cache = dropout_forward(rng, x, dropout)
-        elif "embedding" in params:
-            cell, x, embedding_cache = embed_input(params["embedding"], cell, inputs)
         h, state, cell_cache = forward(cell, x, state)
         h, h_cache = dropout_forward(rng, h, dropout)
         logits, output_cache = linear_forward(_output_layer(params), h)
@@ -78,10 +80,10 @@ def loss_and_grads_with(forward, backward, dropout=0.0, rng=None):
         dh, output_grads = linear_backward(dlogits, output_cache)
         dx, _, cell_grads = backward(dropout_backward(dh, h_cache), cell_cache)
         grads = {"cell": cell_grads, "output": output_grads}
-        if "embedding" in params and dropout:
-            grads["embedding"] = embedding_backward(dropout_backward(dx, x_cache), embedding_cache)
-        elif "embedding" in params:
+        if by_word:
             grads["embedding"], grads["cell"] = embed_input_backward(cell_grads, embedding_cache)
+        elif "embedding" in params:
+            grads["embedding"] = embedding_backward(dropout_backward(dx, x_cache), embedding_cache)
         if "W" not in params["output"]:
             shared = np.ascontiguousarray(output_grads.pop("W").T)
             grads["embedding"] = {"W": grads["embedding"]["W"].add_to(shared)}
