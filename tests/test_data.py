@@ -41,6 +41,15 @@ def test_the_dinosaurs_are_distinct_sorted_names_one_a_line():
     assert names == sorted(set(names))
 
 
+def test_the_program_is_one():
+    compile(load_corpus("program"), "program.txt", "exec")
+
+
+def test_the_other_kinds_of_text_are_long_enough_to_compare():
+    for name in ("program", "poem"):
+        assert 8_000 <= len(load_corpus(name)) <= 10_000
+
+
 def test_the_readme_states_the_sizes():
     readme = (DATA / "README.md").read_text(encoding="utf-8")
     crow, fables, dinosaurs = (
@@ -50,3 +59,5 @@ def test_the_readme_states_the_sizes():
     assert f"{len(fables.strip().split(chr(10) * 2))} fables" in readme
     assert f"{len(fables):,} characters" in readme
     assert f"{len(dinosaurs.split())} names" in readme
+    for name in ("program", "poem"):
+        assert f"{len(load_corpus(name)):,} characters" in readme
