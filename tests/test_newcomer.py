@@ -93,7 +93,7 @@ def test_outside_the_setup_cell_says_what_is_missing_where_and_what_to_do(monkey
 
 def papermill(tmp_path, *arguments):
     """Run lesson 4 as a command, down to the check of its parameters; return process and last cell's outputs."""
-    notebook = nbformat.read(LESSONS[3], as_version=4)
+    notebook = nbformat.read(ROOT / "word_level_lm" / "01_RNN_NumPy.ipynb", as_version=4)
     check = [i for i, cell in enumerate(notebook.cells) if "check_parameters(\n" in cell.source]
     notebook.cells[check[0] + 1 :] = [
         nbformat.v4.new_code_cell("print([steps, batch_size, optimizer, prompt])")

@@ -16,6 +16,7 @@ LIGHT = (
     "char_level_lm/01_RNN_NumPy.ipynb",
     "char_level_lm/02_LSTM_NumPy.ipynb",
     "char_level_lm/03_GRU_NumPy.ipynb",
+    "char_level_lm/04_Training_Lab_NumPy.ipynb",
 )
 
 CLONE_ADDRESS = re.compile(r"https://github\.com/[\w.-]+/sequence-modeling-from-scratch")
