@@ -103,7 +103,7 @@ def test_a_file_that_is_not_utf8_is_refused_with_the_byte_and_what_to_do(write, 
 def test_an_unknown_name_is_refused_with_the_names_there_are():
     with pytest.raises(
         ValueError,
-        match="no corpus and no file 'aesop'; the corpora are .*fables, thirsty_crow, and any",
+        match="no corpus and no file 'aesop'; the corpora are .*fables, poem, program, thirsty_crow, and any",
     ):
         load_corpus("aesop")
 
@@ -188,7 +188,7 @@ def test_no_word_is_cut_and_about_a_tenth_is_kept(words):
     assert abs(len(validation) - len(text) / 10) <= 6
 
 
-@pytest.mark.parametrize("name", ["fables", "thirsty_crow", "dinosaurs"])
+@pytest.mark.parametrize("name", ["fables", "thirsty_crow", "dinosaurs", "poem", "program"])
 def test_no_word_of_the_corpora_is_cut(name):
     text = load_corpus(name)
     training, validation = split_documents(text)
