@@ -39,6 +39,6 @@ def test_names_in_code_are_used_there(names_in_code):
         code for row in rows(SYMBOLS) if len(row) > 2 for code in re.findall("`(.+?)`", row[1])
     ]
     names = {name for code in codes for name in re.findall(r"[A-Za-z]\w*", code)}
-    names -= {"dX", "dh_above", "dh_after"}
+    names -= {"dX"}
     assert len(names) > 40
     assert names <= names_in_code
