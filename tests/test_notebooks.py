@@ -5,8 +5,10 @@ import base64
 import json
 import re
 import struct
+from types import SimpleNamespace
 
 import nbformat
+import numpy as np
 import pytest
 
 from tests.execute import LESSONS, ROOT
@@ -379,6 +381,58 @@ def run_definitions(notebook, replaced=None):
         ]
         exec(compile(ast.Module(body, []), "lesson", "exec"), namespace)
     return namespace
+
+
+def fixed_limits(source):
+    """Return the limits of decoding that are numbers, in calls and as defaults of functions."""
+    limits = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in (
+            "greedy_decode",
+            "beam_search",
+        ):
+            limits += node.args[4:5] + [k.value for k in node.keywords if k.arg == "max_length"]
+        if isinstance(node, ast.FunctionDef):
+            names = [argument.arg for argument in node.args.args]
+            defaults = dict(zip(reversed(names), reversed(node.args.defaults), strict=False))
+            limits += [defaults[name] for name in ("max_length", "longest") if name in defaults]
+    return [limit.value for limit in limits if isinstance(limit, ast.Constant)]
+
+
+def test_no_lesson_stops_decoding_at_a_fixed_number(lesson):
+    for cell in code_cells(lesson)[1:]:
+        if "greedy_decode" in cell.source or "beam_search" in cell.source:
+            assert fixed_limits(cell.source) == []
+
+
+def test_a_fixed_number_is_recognised():
+    assert fixed_limits("greedy_decode(m, p, s, mask, max_length=12)") == [12]
+    assert fixed_limits("beam_search(m, p, s, 4, 30)") == [30]
+    assert fixed_limits("def translate(model, max_length=40):\n    pass") == [40]
+    assert fixed_limits("longest = max(map(len, targets))\nbeam_search(m, p, s, 4, longest)") == []
+
+
+@pytest.mark.parametrize("name", ["01_Encoder_Decoder_GRU_NumPy", "02_Bahdanau_Attention_NumPy"])
+def test_right_answers_count_however_long_they_are(name):
+    (path,) = [path for path in LESSONS if path.stem == name]
+    namespace = run_definitions(nbformat.read(path, as_version=4))
+    target = np.arange(3, 103)
+
+    def step(params, tokens, state):
+        ids = np.append(target, 2)[state["at"][:, 0]]
+        return np.eye(103)[ids], {"at": state["at"] + 1}, None
+
+    model = SimpleNamespace(
+        start=lambda params, source, mask: {"at": np.zeros((source.shape[1], 1), int)}, step=step
+    )
+    namespace.update(encoder_decoder=model, EOS=2)
+    words = None, SimpleNamespace(tokens_at=list)
+    pairs = [(np.array([1, 2]), target), (np.array([1]), target)]
+    if "answers" in namespace:
+        written = namespace["answers"](None, pairs)
+    else:
+        written, _ = namespace["translate"](model, None, pairs, words)
+    assert written == [target.tolist()] * 2
 
 
 def exercise_numbers(notebook):
