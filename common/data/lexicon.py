@@ -99,3 +99,21 @@ PREPOSITIONS = {
     "behind": ("derrière", ("house", "car", "tree", "church")),
     "with": ("avec", tuple(noun for noun, forms in NOUNS.items() if forms[-1] in ANYONE)),
 }
+
+
+def kinds_of_french_words():
+    """Return {French word: kind}, where a kind is such as noun, verb, determiner, est-ce que, ne ... pas or mark."""
+    kinds = {
+        "mark": (".", "?"),
+        "est-ce que": ("est-ce", "que", "qu'"),
+        "ne ... pas": ("ne", "n'", "pas"),
+        "noun": [form for forms in NOUNS.values() for form in forms[1:3]],
+        "adjective": [form for forms in ADJECTIVES.values() for form in forms],
+        "verb": [form for forms in VERBS.values() for form in forms[1:5]],
+        "être": [form for _, form in BE],
+        "pronoun": ["j'", *(form for form, *_ in PRONOUNS.values())],
+        "preposition": [form for form, _ in PREPOSITIONS.values()],
+        "adverb": ["souvent"],
+        "determiner": ["de", "d'", "l'", "cet", *(d for f in DETERMINERS.values() for d in f[1:])],
+    }
+    return {word: kind for kind, words in kinds.items() for word in words}

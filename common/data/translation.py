@@ -26,6 +26,7 @@ from common.data.lexicon import (
     PREPOSITIONS,
     PRONOUNS,
     VERBS,
+    kinds_of_french_words,
 )
 
 PLACES = ("in", "under", "behind")
@@ -66,6 +67,29 @@ def translation(rng, longest=12):
         if following[0] in VOWELS:
             target[i] = BEFORE_A_VOWEL.get(target[i], target[i])
     return source, target, [tuple(position[key] for key in keys) for _, keys in french]
+
+
+def possible_links(source, target, alignment):
+    """Return, for each French token of a sentence of `translation`, the positions that one might align it with as well.
+
+    For a determiner the noun that it belongs to, whose number and gender it shows; for "ne" and "pas" the verb and the
+    English auxiliary, between and before which they stand; for "est-ce que" the question mark. For all others nothing.
+    These are the possible links of Och and Ney (2003), beside the sure ones of `alignment`.
+    """
+    kind_of = kinds_of_french_words()
+    kinds = [kind_of[word] for word in target]
+    possible = []
+    for t, kind in enumerate(kinds):
+        positions = ()
+        if kind == "determiner":
+            positions = alignment[kinds.index("noun", t)]
+        elif kind == "ne ... pas":
+            verb = next(u for u, other in enumerate(kinds) if other in ("verb", "être"))
+            positions = {*alignment[verb], source.index("not") - 1}
+        elif kind == "est-ce que":
+            positions = (len(source) - 1,)
+        possible.append(tuple(sorted(set(positions) - set(alignment[t]))))
+    return possible
 
 
 # Below, an English phrase is a list of (key, word), a key being a name for the word's place in this sentence; a French
