@@ -1,6 +1,7 @@
 """The pages of the book that are not notebooks: symbols that are defined once, and in the code as the page says."""
 
 import re
+import subprocess
 from collections import Counter
 
 import nbformat
@@ -42,3 +43,23 @@ def test_names_in_code_are_used_there(names_in_code):
     names -= {"dX"}
     assert len(names) > 40
     assert names <= names_in_code
+
+
+def test_every_copy_of_the_address_is_that_of_pyproject():
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    repository, book = (
+        re.search(rf'^{name} = "https://(.+)"', project, flags=re.MULTILINE)[1]
+        for name in ("Repository", "Documentation")
+    )
+    owner, name = repository.removeprefix("github.com/").split("/")
+    assert book == f"{owner}.github.io/{name}/"
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, encoding="utf-8")
+    paths = [ROOT / line for line in listed.stdout.splitlines()]
+    texts = [
+        path.read_text(encoding="utf-8")
+        for path in paths
+        if path.suffix in (".md", ".ipynb", ".py", ".cff", ".toml", ".yml") and path.is_file()
+    ]
+    copies = re.findall(r"[\w.-]+/sequence-modeling-from-scratch", "\n".join(texts))
+    assert len(copies) > 20
+    assert set(copies) <= {f"{owner}/{name}", f"{owner}.github.io/{name}"}

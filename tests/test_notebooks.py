@@ -114,12 +114,6 @@ def test_setup_cell_is_the_same_and_names_the_address_of_pyproject(lesson):
     assert f"{colab}/blob/main/{lesson.path.relative_to(ROOT).as_posix()}" in lesson.cells[0].source
 
 
-def test_readme_names_the_same_address():
-    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert set(CLONE_ADDRESS.findall(readme)) <= set(CLONE_ADDRESS.findall(project))
-
-
 def test_defaults_of_the_claims_are_those_of_the_parameters_cell(lesson):
     (cell,) = tagged(lesson, "parameters")
     parameters = {

@@ -1,4 +1,4 @@
-"""What the README says of the lessons is what their stored outputs say, which a run of the notebooks compares anew."""
+"""What the README and the book quote of the lessons is what their stored outputs say, which a run compares anew."""
 
 import re
 
@@ -8,18 +8,21 @@ import pytest
 from tests.execute import FIGURES, LESSONS, ROOT, readme_figures
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-ROWS = re.findall(r"^\| \[(\d) · .+?\]\((.+?)\) \|", README, flags=re.MULTILINE)
-LABS = re.findall(r"^\| \[([A-F]) · .+?\]\((.+?)\) \|", README, flags=re.MULTILINE)
-QUOTED = re.findall(r"^- \[(?:lesson \d|lab [A-F])\]\((.+?)\): (.+)$", README, flags=re.MULTILINE)
+FINDINGS = (ROOT / "book" / "findings.md").read_text(encoding="utf-8")
+LESSON_ROWS = re.findall(r"^\| \[(\d+) · .+?\]\((.+?)\) \|", README, flags=re.MULTILINE)
+LAB_ROWS = re.findall(r"^\| \[Lab ([A-Z]) · .+?\]\((.+?)\) \|", README, flags=re.MULTILINE)
+QUOTED = re.findall(
+    r"^- \[(?:lesson \d+|lab [A-Z])\]\(\.\./(.+?)\): (.+)$", FINDINGS, flags=re.MULTILINE
+)
 
 
-def test_the_tables_have_every_lesson_and_every_lab_in_order():
-    notebooks = [path.relative_to(ROOT).as_posix() for path in LESSONS]
-    lessons = [path for path in notebooks if not re.search("Lab|Clinic", path)]
-    assert [path for _, path in ROWS] == lessons
-    assert [int(number) for number, _ in ROWS] == list(range(1, len(lessons) + 1))
-    assert [path for _, path in LABS] == [path for path in notebooks if path not in lessons]
-    assert [letter for letter, _ in LABS] == sorted({letter for letter, _ in LABS})
+def test_the_table_has_every_lesson_and_every_lab_in_order():
+    notebooks = {path.relative_to(ROOT).as_posix() for path in LESSONS}
+    labs = {path for path in notebooks if re.search("Lab|Clinic", path)}
+    assert {path for _, path in LESSON_ROWS} == notebooks - labs
+    assert [int(number) for number, _ in LESSON_ROWS] == list(range(1, len(LESSON_ROWS) + 1))
+    assert {path for _, path in LAB_ROWS} == labs
+    assert [letter for letter, _ in LAB_ROWS] == sorted({letter for letter, _ in LAB_ROWS})
 
 
 @pytest.mark.parametrize("path, findings", QUOTED, ids=[path for path, _ in QUOTED])
@@ -34,11 +37,13 @@ def test_findings_are_verdicts_that_the_lesson_prints(path, findings):
 
 
 def test_every_lesson_and_every_lab_has_findings():
-    assert [path for path, _ in QUOTED] == [path for _, path in ROWS + LABS]
+    assert [path for path, _ in QUOTED] == [path for _, path in LESSON_ROWS + LAB_ROWS]
 
 
 def test_figures_are_those_of_the_lessons():
-    shown = re.findall(r"!\[.+?\]\((.+?\.png)\)", README)
+    (in_readme,) = re.findall(r"!\[.+?\]\((.+?\.png)\)", README)
+    shown = re.findall(r"!\[.+?\]\(\.\./(.+?\.png)\)", FINDINGS)
+    assert in_readme in shown
     expected = {name: png for path in LESSONS for name, png in readme_figures(path).items()}
     assert sorted(shown) == [
         (FIGURES / name).relative_to(ROOT).as_posix() for name in sorted(expected)

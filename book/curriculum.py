@@ -1,0 +1,194 @@
+"""What the book knows of the curriculum, and Sphinx does not: its path and labs, and where equations are.
+
+All of it is read from the notebooks, so a new notebook, named like its neighbours, is in the book.
+"""
+
+import re
+from importlib.util import find_spec
+from pathlib import Path
+
+import nbformat
+from docutils import nodes
+from sphinx.util import logging
+from sphinx.util.fileutil import copy_asset
+from sphinx.util.nodes import make_refnode
+
+ROOT = Path(__file__).resolve().parent.parent
+logger = logging.getLogger(__name__)
+
+BADGE = re.compile(r"\[!\[Open in Colab\]\(.+?\)\]\((.+/(.+?\.ipynb))\)")
+FOLD_TITLE = re.compile(r"# @title (.+)\n")
+TAG = re.compile(r"\\tag\{([\d.]+)\}")
+NUMBER = re.compile(r"\((\d+\.\d+)\)")
+NUMBERS = re.compile(
+    r"(?:lesson (?P<before>\d+)['’]s )?(?P<list>\(\d+\.\d+\)(?:(?:, | and | to )\(\d+\.\d+\))*)"
+    r"(?: of lesson (?P<after>\d+))?"
+)
+
+
+# --- the path and the labs ---
+
+
+def first_match(pattern, text):
+    match = re.search(pattern, text, flags=re.MULTILINE)
+    return match[1].strip() if match else ""
+
+
+def read_entry(path):
+    """Return what the map says of a notebook: its number or letter, title, question, page, and what it needs."""
+    text = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells[:2])
+    name, title = re.match(r"# (?:Lab )?(\w+) · (.+)", text).groups()
+    question = first_match(r"\*\*The question of this (?:lesson|lab)\b.*?: (.+?)\*\*", text)
+    needs = first_match(r"\*\*You need\*\* \|(.+)\|", text)
+    return {
+        "name": name,
+        "title": title,
+        "question": question[:1].upper() + question[1:],
+        "docname": path.relative_to(ROOT).with_suffix("").as_posix(),
+        "needs": max(map(int, re.findall(r"[Ll]essons? (?:\d+ to )?(\d+)", needs)), default=0),
+    }
+
+
+def read_curriculum():
+    """Return the lessons in the order of their numbers, and the labs in that of their letters."""
+    folders = ["*_lm", "seq2seq"]
+    entries = [read_entry(path) for folder in folders for path in ROOT.glob(f"{folder}/*.ipynb")]
+    lessons = sorted((e for e in entries if e["name"].isdigit()), key=lambda e: int(e["name"]))
+    labs = sorted((e for e in entries if not e["name"].isdigit()), key=lambda e: e["name"])
+    return lessons, labs
+
+
+def fill_in_curriculum(app, docname, source):
+    """Let the book's own pages name the notebooks: they are templates (Jinja's, as Sphinx's own)."""
+    if docname.startswith("book/") and "{%" in source[0]:
+        lessons, labs = app.env.curriculum
+        pages = [path.stem for path in (ROOT / "book").glob("*.md")]
+        names = {"lessons": lessons, "labs": labs, "pages": pages}
+        source[0] = app.builder.templates.render_string(source[0], names)
+
+
+# --- notebooks ---
+
+
+def read_notebook(text):
+    """Read a notebook: buttons in place of the badge, and on each fold the title that it has in Colab."""
+    notebook = nbformat.reads(text, as_version=4)
+    for cell in notebook.cells:
+        title = FOLD_TITLE.match(cell.source)
+        if cell.cell_type == "markdown":
+            cell.source = BADGE.sub(
+                r"[Open in Colab](\1) {download}`Download .ipynb <\2>`", cell.source
+            )
+        elif title:
+            cell.source = cell.source[title.end() :]
+            prompts = {"code_prompt_show": title[1], "code_prompt_hide": title[1]}
+            # the picture in a cell's output is what the title says
+            cell.metadata["mystnb"] = {**prompts, "image": {"alt": title[1]}}
+    return notebook
+
+
+# --- equations ---
+
+
+def note_equations(app, doctree):
+    """Make every numbered equation a place to link to, and remember which page has which."""
+    found = app.env.equations[app.env.docname] = set()
+    for block in doctree.findall(nodes.math_block):
+        for number in TAG.findall(block.astext()):
+            block["ids"].append(f"equation-{number}")
+            found.add(number)
+
+
+def forget_equations(app, env, docname):
+    env.equations.pop(docname, None)
+
+
+def page_of_lesson(env, number):
+    return next((e["docname"] for e in env.curriculum[0] if e["name"] == number), None)
+
+
+def references_in(env, docname, text):
+    """Yield (start, end, page, number) for every number of an equation in a text of a page."""
+    for match in NUMBERS.finditer(text):
+        lesson = match["before"] or match["after"]
+        page = page_of_lesson(env, lesson) if lesson else docname
+        for number in NUMBER.finditer(text, match.start("list"), match.end("list")):
+            if number[1] in env.equations.get(page, ()):
+                yield *number.span(), page, number[1]
+            elif lesson:
+                logger.warning("lesson %s has no equation %s", lesson, number[0], location=docname)
+
+
+def link_prose(app, doctree, docname):
+    """Turn the numbers of equations in the prose of a page into links."""
+    env = app.env
+    for text in list(doctree.findall(nodes.Text)):
+        paragraph = text.parent
+        if not NUMBER.search(text) or not isinstance(paragraph, nodes.TextElement):
+            continue
+        if isinstance(paragraph, (nodes.FixedTextElement, nodes.literal, nodes.math)):
+            continue
+        if isinstance(paragraph, (nodes.reference, nodes.title, nodes.math_block)):
+            continue
+        # "(4.1) of [lesson 1](...)", where "lesson 1" is a link of its own, is the text with its neighbours
+        at = paragraph.index(text)
+        before = paragraph[at - 1].astext() if at > 0 else ""
+        after = paragraph[at + 1].astext() if at + 1 < len(paragraph) else ""
+        new, end = [], 0
+        for start, stop, page, number in references_in(env, docname, before + text + after):
+            start, stop = start - len(before), stop - len(before)
+            if start >= 0 and stop <= len(text):
+                label = nodes.inline(text=f"({number})")
+                anchor = f"equation-{number}"
+                new += [nodes.Text(text[end:start])]
+                new += [make_refnode(app.builder, docname, page, anchor, label)]
+                end = stop
+        if new:
+            paragraph.replace(text, [*new, nodes.Text(text[end:])])
+
+
+def link_comments(app, pagename, templatename, context, doctree):
+    """Turn the numbers of equations in the comments of code into links."""
+
+    def linked(comment):
+        html, end = "", 0
+        for start, stop, page, number in references_in(app.env, pagename, comment[0]):
+            uri = "" if page == pagename else app.builder.get_relative_uri(pagename, page)
+            link = f'<a href="{uri}#equation-{number}">({number})</a>'
+            html, end = html + comment[0][end:start] + link, stop
+        return html + comment[0][end:]
+
+    if "body" in context:
+        body = re.sub(r'<span class="c1">.*?</span>', linked, context["body"])
+        # a fold is named by its title, not by what a click does
+        context["body"] = body.replace('<summary aria-label="Toggle hidden content">', "<summary>")
+
+
+# --- mathematics without a network ---
+
+
+def ship_mathjax(app, exception):
+    """Copy what a page loads of MathJax, 1.5 MB of 15."""
+    if exception is None:
+        package = Path(find_spec("sphinx-mathjax-offline").origin).parent / "static" / "mathjax"
+        for part in ["tex-chtml.js", "output/chtml/fonts/woff-v2"]:
+            target = app.outdir / "_static" / "mathjax" / part
+            copy_asset(package / part, target if (package / part).is_dir() else target.parent)
+
+
+def start(app):
+    app.config.mathjax_path = "mathjax/tex-chtml.js"
+    app.env.curriculum = read_curriculum()
+    if not hasattr(app.env, "equations"):
+        app.env.equations = {}
+
+
+def setup(app):
+    app.connect("builder-inited", start)
+    app.connect("source-read", fill_in_curriculum)
+    app.connect("doctree-read", note_equations)
+    app.connect("env-purge-doc", forget_equations)
+    app.connect("doctree-resolved", link_prose)
+    app.connect("html-page-context", link_comments)
+    app.connect("build-finished", ship_mathjax)
+    return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}
