@@ -89,7 +89,7 @@ def attend(params, queries, memory):
         scores = _product(hidden, params["v"]).swapaxes(1, 2)
     else:
         scores = _over_features(queries, projected)
-    weights = masked_softmax(scores, padded)
+    weights = masked_softmax(scores, ~padded)
     context = np.matmul(weights.swapaxes(0, 1), keys.swapaxes(0, 1)).swapaxes(0, 1)
     return context, weights, (params, queries, memory, weights, hidden)
 
@@ -151,9 +151,9 @@ def attention_backward(dcontext, cache):
     return dqueries, *memory_backward([record])
 
 
-def masked_softmax(scores, padded):
-    """Return the softmax over the last axis, with exactly 0 where the boolean array `padded` is true."""
-    weights = np.where(padded, -np.inf, scores)
+def masked_softmax(scores, mask):
+    """Return the softmax over the last axis, with exactly 0 where the mask is: 1 = may be looked at, 0 = may not."""
+    weights = np.where(mask, scores, -np.inf)
     weights -= weights.max(axis=-1, keepdims=True)
     np.exp(weights, out=weights)
     weights /= weights.sum(axis=-1, keepdims=True)

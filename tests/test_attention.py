@@ -167,7 +167,7 @@ def test_float32_stays_float32(score):
 
 def test_the_masked_softmax_of_scores_that_would_overflow():
     scores = np.array([[1000.0, 1001, 5000], [-1000, -1001, 0]])
-    weights = masked_softmax(scores, np.array([False, False, True]))
+    weights = masked_softmax(scores, np.array([1.0, 1, 0]))
     less, more = 1 / (1 + np.e), np.e / (1 + np.e)
     np.testing.assert_allclose(weights, [[less, more, 0], [more, less, 0]])
     assert scores[0, 2] == 5000
@@ -175,7 +175,7 @@ def test_the_masked_softmax_of_scores_that_would_overflow():
 
 def test_softmax_backward_is_the_product_with_the_jacobian():
     rng = np.random.default_rng(0)
-    weights = masked_softmax(rng.normal(size=6), np.zeros(6, bool))
+    weights = masked_softmax(rng.normal(size=6), np.ones(6))
     dweights = rng.normal(size=6)
     jacobian = np.diag(weights) - np.outer(weights, weights)
     np.testing.assert_allclose(softmax_backward(dweights, weights), jacobian @ dweights, atol=1e-15)
