@@ -73,6 +73,8 @@ def to_torch(params):
                                                    weight_ih_l0 (G*H, D), weight_hh_l0 (G*H, H), two biases (G*H,)
     {"W": (D, O), "b": (O,)}                       nn.Linear: weight (O, D), bias (O,)
     {"W": (V, E)}                                  nn.Embedding: weight (V, E)
+    {"g": (D,), "b": (D,)}                         nn.LayerNorm: weight (D,), bias (D,)
+    {"Wqkv": (D, 3 D), "bqkv", "Wo", "bo"}         nn.MultiheadAttention: in_proj_weight (3 D, D), out_proj.weight ...
 
     The names of nested layers become prefixes, as in gru.weight_ih_l0. PyTorch takes it as
     module.load_state_dict({name: torch.tensor(array) for name, array in to_torch(params).items()}).
@@ -81,16 +83,25 @@ def to_torch(params):
     return flatten(_convert(params, _layer_to_torch))
 
 
-def from_torch(state_dict):
+def from_torch(state_dict, heads=None):
     """Return the parameters, nested as the dots in the names say, of a torch.nn state dict: to_torch backwards.
 
     Values are arrays or CPU tensors. A cell's two biases become their sum, but for a GRU's candidate, which keeps
     both, as b and bn. A weight without a bias is taken for an embedding, an RNN for one of tanh: names do not tell.
+    `heads` is needed where there is an nn.MultiheadAttention, whose arrays do not tell how many it has.
+
     Raises ValueError for other names or shapes: several layers or directions, projections, cells without biases,
-    normalisations, convolutions; and for values that are no arrays to NumPy, as of bfloat16.
+    normalisations over several axes or with running means, convolutions; and for values that are no arrays to NumPy,
+    as of bfloat16.
     """
     arrays = {name: _as_array(value, name) for name, value in flatten(state_dict).items()}
-    return _convert(_nest(arrays), _layer_from_torch)
+
+    def convert(layer, where):
+        if "in_proj_weight" in layer:
+            return _heads_from_torch(layer, where, heads)
+        return _layer_from_torch(layer, where)
+
+    return _convert(_nest(arrays), convert)
 
 
 def _as_array(value, name):
@@ -115,7 +126,21 @@ def _layer_to_torch(layer, where):
         return (
             {"weight": layer["W"].T, "bias": layer["b"]} if "b" in layer else {"weight": layer["W"]}
         )
-    allowed = "a cell (Wx, Wh, b, in a GRU also bn), a linear layer (W, b), an embedding (W)"
+    if layer.keys() == {"g", "b"}:
+        _check_layer(layer, where, {"g": ("D",), "b": ("D",)})
+        return {"weight": layer["g"], "bias": layer["b"]}
+    if layer.keys() == {"Wqkv", "bqkv", "Wo", "bo"}:
+        D = len(layer["bo"])
+        return {
+            "in_proj_weight": layer["Wqkv"].T,
+            "in_proj_bias": layer["bqkv"],
+            "out_proj.weight": layer["Wo"].reshape(D, D).T,
+            "out_proj.bias": layer["bo"],
+        }
+    allowed = (
+        "a cell (Wx, Wh, b, in a GRU also bn), a linear layer (W, b), an embedding (W), a layer normalisation (g, b), "
+        "attention with several heads (Wqkv, bqkv, Wo, bo)"
+    )
     raise ValueError(f"{where} has {', '.join(layer)}; what can be converted: {allowed}")
 
 
@@ -131,12 +156,29 @@ def _layer_from_torch(layer, where):
             ours["b"][n], ours["bn"] = b_ih[n], b_hh[n]
         _check_cell(ours, where)
         return ours
+    if layer.keys() == {"weight", "bias"} and layer["weight"].ndim == 1:
+        _check_layer(layer, where, {"weight": ("D",), "bias": ("D",)})
+        return {"g": layer["weight"], "b": layer["bias"]}
     if layer.keys() in ({"weight", "bias"}, {"weight"}):
         _check_layer(layer, where, {"weight": ("O", "D"), "bias": ("O",)})
         weight = layer["weight"]
         return {"W": weight.T, "b": layer["bias"]} if "bias" in layer else {"W": weight}
     allowed = f"a one-way cell of one layer ({', '.join(TORCH)}), nn.Linear (weight, bias), nn.Embedding (weight)"
     raise ValueError(f"{where} has {', '.join(layer)}; what can be converted: {allowed}")
+
+
+def _heads_from_torch(layer, where, heads):
+    flat = flatten(layer)
+    names = ("in_proj_weight", "in_proj_bias", "out_proj.weight", "out_proj.bias")
+    D = layer["in_proj_weight"].shape[-1]
+    shapes = dict(zip(names, [(3 * D, D), (3 * D,), (D, D), (D,)], strict=True))
+    _check(where, {name: array.shape for name, array in flat.items()}, shapes)
+    if heads is None or D % heads:
+        raise ValueError(
+            f"{where} has {D} features for {heads} heads; give heads=, a divisor of {D}"
+        )
+    Wqkv, bqkv, Wo, bo = (flat[name].T for name in names)
+    return {"Wqkv": Wqkv, "bqkv": bqkv, "Wo": Wo.reshape(heads, D // heads, D), "bo": bo}
 
 
 def _gates(Wh, where):
@@ -175,7 +217,7 @@ def _convert(tree, convert_layer, where="the layer"):
     """Return the nested dictionary with every innermost dictionary converted."""
     if not isinstance(tree, dict):
         raise ValueError(f"{where} is an array that belongs to no layer: leave it out")
-    if any(isinstance(value, dict) for value in tree.values()):
+    if "in_proj_weight" not in tree and any(isinstance(value, dict) for value in tree.values()):
         return {key: _convert(value, convert_layer, key) for key, value in tree.items()}
     return {name: np.array(a, order="C") for name, a in convert_layer(tree, where).items()}
 

@@ -99,3 +99,47 @@ def dropout_forward(rng, x, rate):
 def dropout_backward(dy, cache):
     """Return dx: what was dropped gets no gradient, the rest is scaled as it was in forward."""
     return dy if cache is None else dy * cache
+
+
+def init_layer_norm(size, dtype=np.float32):
+    """Return {"g": (size,), "b": (size,)}: a gain of 1 and a bias of 0 for each feature."""
+    return {"g": np.ones(size, dtype), "b": np.zeros(size, dtype)}
+
+
+def layer_norm_forward(params, x, eps=1e-5):
+    """Return y = g * (x - mean) / sqrt(variance + eps) + b, and the cache: x (..., D), mean and variance over D.
+
+    Ba, Kiros and Hinton (2016), equations 3 and 4; the variance divides by D, and eps is PyTorch's. Raises ValueError
+    where the last axis of x is not that of g.
+    """
+    if x.shape[-1:] != params["g"].shape:
+        raise ValueError(
+            f"x has {x.shape[-1]} features in its last axis, the layer takes {len(params['g'])}"
+        )
+    normal = x - x.mean(axis=-1, keepdims=True)
+    scale = np.square(normal).mean(axis=-1, keepdims=True)
+    scale += eps
+    np.sqrt(scale, out=scale)
+    np.divide(1, scale, out=scale)
+    normal *= scale
+    y = normal * params["g"]
+    y += params["b"]
+    return y, (params, normal, scale)
+
+
+def layer_norm_backward(dy, cache):
+    """Return dx and the gradients {"g", "b"}, summed over all positions.
+
+    x reaches y by three paths: itself, the mean, and the variance. What comes by the mean takes the average out of the
+    gradient, what comes by the variance its component along the normalised x.
+    """
+    params, normal, scale = cache
+    positions = tuple(range(dy.ndim - 1))
+    along = dy * normal
+    grads = {"g": along.sum(axis=positions), "b": dy.sum(axis=positions)}
+    dnormal = dy * params["g"]
+    along *= params["g"]
+    dx = dnormal - dnormal.mean(axis=-1, keepdims=True)
+    dx -= normal * along.mean(axis=-1, keepdims=True)
+    dx *= scale
+    return dx, grads

@@ -8,6 +8,7 @@ from safetensors.numpy import save
 from common.checkpoint import TORCH, from_torch, load_params, save_params, to_torch
 from common.layers import init_linear, linear_backward, linear_forward
 from common.losses import softmax_cross_entropy
+from common.multi_head import init_multi_head
 from common.optimizers import Adam
 from common.params import copy_params, flatten
 from common.recurrent import (
@@ -21,6 +22,7 @@ from common.recurrent import (
     rnn_backward,
     rnn_forward,
 )
+from common.transformer_block import init_block
 
 V, H = 11, 16
 CELLS = {
@@ -527,7 +529,6 @@ def test_loading_into_an_array_under_two_names_is_refused_and_changes_nothing(tm
 @pytest.mark.parametrize(
     "state_dict",
     [
-        {"weight": np.ones(5), "bias": np.ones(5)},
         {"weight": np.ones(5)},
         {"weight": np.ones((4, 3, 2)), "bias": np.ones(4)},
         {"weight": np.ones((4, 3, 2))},
@@ -585,7 +586,7 @@ def test_to_torch_refuses_a_cell_of_numbers():
 def test_layers_of_torch_that_have_no_counterpart_are_refused():
     torch = pytest.importorskip("torch")
     for layer in (
-        torch.nn.LayerNorm(6),
+        torch.nn.LayerNorm((2, 3, 4)),
         torch.nn.Conv1d(2, 3, 2),
         torch.nn.Conv1d(2, 3, 2, bias=False),
     ):
@@ -593,6 +594,31 @@ def test_layers_of_torch_that_have_no_counterpart_are_refused():
             from_torch(layer.state_dict())
     assert from_torch(torch.nn.Linear(2, 3).state_dict())["W"].shape == (2, 3)
     assert from_torch(torch.nn.Embedding(2, 3).state_dict())["W"].shape == (2, 3)
+
+
+def test_a_transformers_layers_go_to_pytorch_and_back():
+    torch = pytest.importorskip("torch")
+    block = init_block(np.random.default_rng(0), 6, 3, 5, reads_source=True)
+    layer = torch.nn.TransformerDecoderLayer(6, 3, 5)
+    layer.load_state_dict({name: torch.tensor(a) for name, a in to_torch(block).items()})
+    again, before = flatten(from_torch(layer.state_dict(), heads=3)), flatten(block)
+    assert again.keys() == before.keys()
+    assert all(np.array_equal(again[name], array) for name, array in before.items())
+
+
+@pytest.mark.parametrize("heads", [None, 4])
+def test_the_number_of_heads_must_be_given_and_fit(heads):
+    attention = to_torch({"self_attn": init_multi_head(np.random.default_rng(0), 6, 3)})
+    with pytest.raises(ValueError, match="self_attn has 6 features for .* heads; give heads="):
+        from_torch(attention, heads)
+
+
+def test_only_a_plain_layer_normalisation_is_one():
+    with pytest.raises(ValueError, match=r"must have weight \(D\), bias \(D\)"):
+        from_torch({"norm": {"weight": np.ones(3), "bias": np.zeros(2)}})
+    state = {"weight": np.ones(3), "bias": np.zeros(3), "running_mean": np.zeros(3)}
+    with pytest.raises(ValueError, match="what can be converted"):
+        from_torch({"norm": state})
 
 
 def test_tensors_that_numpy_cannot_hold_are_refused():

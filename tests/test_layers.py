@@ -1,3 +1,4 @@
+import inspect
 import tracemalloc
 
 import numpy as np
@@ -6,14 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from common.gradient_check import check_gradients
+from common.gradient_check import GradientMismatch, check_gradients
 from common.layers import (
     dropout_backward,
     dropout_forward,
     embedding_backward,
     embedding_forward,
     init_embedding,
+    init_layer_norm,
     init_linear,
+    layer_norm_backward,
+    layer_norm_forward,
     linear_backward,
     linear_forward,
     weight_gradient,
@@ -224,3 +228,52 @@ def test_weight_gradient_sums_over_all_leading_axes():
     inputs, doutputs = np.random.default_rng(0).normal(size=(2, 3, 4, 5))
     expected = np.einsum("tbi,tbo->io", inputs, doutputs)
     np.testing.assert_allclose(weight_gradient(inputs, doutputs), expected, atol=1e-12)
+
+
+def test_layer_norm_by_hand():
+    params = {"g": np.array([1.0, 2, 1]), "b": np.array([0.0, 0, 5])}
+    y, _ = layer_norm_forward(params, np.array([[1.0, 2, 3]]), eps=0)
+    np.testing.assert_allclose(y, [[-np.sqrt(1.5), 0, np.sqrt(1.5) + 5]])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_layer_norm_keeps_the_dtype_and_survives_equal_features(dtype):
+    params = init_layer_norm(4, dtype)
+    y, cache = layer_norm_forward(params, np.ones((2, 3, 4), dtype))
+    dx, grads = layer_norm_backward(np.ones_like(y), cache)
+    assert not y.any() and np.isfinite(dx).all()
+    assert y.dtype == dx.dtype == grads["g"].dtype == grads["b"].dtype == dtype
+
+
+def layer_norm_problem():
+    rng = np.random.default_rng(4)
+    read = rng.normal(size=(4, 2, 5))
+
+    def f(arrays):
+        y, cache = layer_norm_forward(arrays["norm"], arrays["x"])
+        dx, grads = layer_norm_backward(2 * y * read, cache)
+        return np.sum(y**2 * read), {"norm": grads, "x": dx}
+
+    norm = {"g": rng.normal(1, 0.3, 5), "b": rng.normal(0, 0.5, 5)}
+    return f, {"norm": norm, "x": rng.normal(size=(4, 2, 5))}
+
+
+def test_the_gradients_of_layer_norm_are_proven():
+    assert check_gradients(*layer_norm_problem()).worst < 1e-7
+
+
+@pytest.mark.parametrize(
+    "path", ["dnormal.mean(axis=-1, keepdims=True)", "normal * along.mean(axis=-1, keepdims=True)"]
+)
+def test_a_path_of_layer_norm_left_out_is_noticed(path, monkeypatch):
+    source = inspect.getsource(layer_norm_backward)
+    assert path in source
+    exec(source.replace(path, "0"), layer_norm_backward.__globals__, broken := {})
+    monkeypatch.setitem(globals(), "layer_norm_backward", broken["layer_norm_backward"])
+    with pytest.raises(GradientMismatch, match="dx"):
+        check_gradients(*layer_norm_problem())
+
+
+def test_layer_norm_refuses_another_size():
+    with pytest.raises(ValueError, match="x has 4 features in its last axis, the layer takes 3"):
+        layer_norm_forward(init_layer_norm(3), np.ones((5, 2, 4)))

@@ -7,6 +7,9 @@ import pytest
 
 from common.attention import attention_backward, attention_forward
 from common.checkpoint import load_params
+from common.layers import layer_norm_backward, layer_norm_forward
+from common.multi_head import multi_head_backward, multi_head_forward
+from common.params import flatten
 from common.recurrent import (
     gru_backward,
     gru_forward,
@@ -15,7 +18,8 @@ from common.recurrent import (
     rnn_backward,
     rnn_forward,
 )
-from tests.reference import attention
+from common.transformer_block import block_backward, block_forward
+from tests.reference import attention, transformer
 from tests.reference.generate import (
     CASES,
     GATES,
@@ -210,3 +214,54 @@ def test_attention_in_pytorch_itself(score, kind):
     for seed, sizes in enumerate([(1, 2, 1, 1, 1), (1, 6, 2, 3, 5), (9, 3, 4, 8, 2)]):
         problem = attention.draw_problem(np.random.default_rng(seed), score, kind, *sizes)
         assert_equal(our_attention(problem), attention.torch_answers(problem), 1e-10)
+
+
+TRANSFORMER = load_params(transformer.VECTORS)
+every_part = pytest.mark.parametrize("part", transformer.PARTS)
+
+
+def our_part(part, problem):
+    """Return what our layer normalisation, attention with heads, or block answers to a problem of the transformer."""
+    params, x, dy = problem["params"], problem["x"], problem["dy"]
+    memory, mask = problem.get("memory"), problem.get("mask")
+    dmemory = None
+    if part == "layer_norm":
+        y, cache = layer_norm_forward(params, x)
+        dx, grads = layer_norm_backward(dy, cache)
+    elif part in ("self", "causal", "cross"):
+        y, _, cache = multi_head_forward(params, x, memory, mask, part == "causal")
+        dx, dmemory, grads = multi_head_backward(dy, cache)
+    else:
+        masks = (None, True, memory, mask) if memory is not None else (mask,)
+        y, _, cache = block_forward(params, x, *masks, pre_norm=part.endswith("pre"))
+        dx, dmemory, grads = block_backward(dy, cache)
+    return {"y": y, "dx": dx, "grads": grads} | ({} if dmemory is None else {"dmemory": dmemory})
+
+
+def assert_same_part(part, problem, theirs):
+    """Compare all but what stands at padding, where PyTorch and we go different ways."""
+    ours, theirs = flatten(our_part(part, problem)), flatten(theirs)
+    if "memory" not in problem and "mask" in problem:
+        real = np.asarray(problem["mask"])[..., None] != 0
+        for answers in (ours, theirs):
+            answers |= {name: np.where(real, answers[name], 0) for name in ("y", "dx")}
+    assert ours.keys() == theirs.keys()
+    assert_equal(ours, theirs, 1e-10)
+
+
+@every_part
+def test_our_transformer_gives_the_committed_answers(part):
+    problem, theirs = (TRANSFORMER[which][part] for which in ("problems", "torch"))
+    assert_same_part(part, problem, theirs)
+    assert all(array.any() and array.dtype == np.float64 for array in flatten(theirs).values())
+
+
+@every_part
+def test_the_transformer_in_pytorch_itself(part):
+    import_or_skip("torch")
+    problem, committed = (TRANSFORMER[which][part] for which in ("problems", "torch"))
+    given = problem | ({"mask": problem["mask"] != 0} if "mask" in problem else {})
+    assert_equal(flatten(transformer.torch_answers(part, given)), flatten(committed), 1e-10)
+    for seed, sizes in enumerate([(2, 3, 1), (2, 7, 2), (9, 9, 4)]):
+        drawn = transformer.draw_problem(np.random.default_rng(seed), part, *sizes)
+        assert_same_part(part, drawn, transformer.torch_answers(part, drawn))

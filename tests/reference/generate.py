@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from common.checkpoint import save_params
-from tests.reference import attention
+from tests.reference import attention, transformer
 
 os.environ.setdefault("KERAS_BACKEND", "torch")  # before Keras is imported
 HERE = Path(__file__).resolve().parent
@@ -261,6 +261,7 @@ def main():
     tables = sparse_adam_answers(lookups)
     save_params(HERE / "sparse_adam.safetensors", lookups | {"tables": tables})
     attention.main()
+    transformer.main()
     versions = {name: version(name) for name in ("numpy", *ORACLES)}
     (HERE / "versions.json").write_text(json.dumps(versions, indent=2) + "\n", encoding="utf-8")
 
