@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 BADGE = re.compile(r"\[!\[Open in Colab\]\(.+?\)\]\((.+/(.+?\.ipynb))\)")
 FOLD_TITLE = re.compile(r"# @title (.+)\n")
+LESSONS_NAMED = re.compile(r"[Ll]essons? (\d+(?:(?:, | and | to )\d+)*)")
 TAG = re.compile(r"\\tag\{([\d.]+)\}")
 NUMBER = re.compile(r"\((\d+\.\d+)\)")
 NUMBERS = re.compile(
@@ -40,12 +41,13 @@ def read_entry(path):
     name, title = re.match(r"# (?:Lab )?(\w+) · (.+)", text).groups()
     question = first_match(r"\*\*The question of this (?:lesson|lab)\b.*?: (.+?)\*\*", text)
     needs = first_match(r"\*\*You need\*\* \|(.+)\|", text)
+    numbers = [int(n) for n in re.findall(r"\d+", " ".join(LESSONS_NAMED.findall(needs)))]
     return {
         "name": name,
         "title": title,
         "question": question[:1].upper() + question[1:],
         "docname": path.relative_to(ROOT).with_suffix("").as_posix(),
-        "needs": max(map(int, re.findall(r"[Ll]essons? (?:\d+ to )?(\d+)", needs)), default=0),
+        "needs": max(numbers, default=0),
     }
 
 
@@ -91,16 +93,23 @@ def read_notebook(text):
 
 
 def note_equations(app, doctree):
-    """Make every numbered equation a place to link to, and remember which page has which."""
-    found = app.env.equations[app.env.docname] = set()
-    for block in doctree.findall(nodes.math_block):
-        for number in TAG.findall(block.astext()):
-            block["ids"].append(f"equation-{number}")
-            found.add(number)
+    """Remember which page has which numbered equation."""
+    blocks = doctree.findall(nodes.math_block)
+    app.env.equations[app.env.docname] = {n for b in blocks for n in TAG.findall(b.astext())}
 
 
 def forget_equations(app, env, docname):
     env.equations.pop(docname, None)
+
+
+def mark_equations(app, doctree, docname):
+    """Make every numbered equation a place to link to; and have all set as they are written.
+
+    (Sphinx puts what has a line break into a `split`, in which a number is an error; not so what MyST calls amsmath.)
+    """
+    for block in doctree.findall(nodes.math_block):
+        block["ids"] += [f"equation-{number}" for number in TAG.findall(block.astext())]
+        block["classes"].append("amsmath")
 
 
 def page_of_lesson(env, number):
@@ -159,25 +168,40 @@ def link_comments(app, pagename, templatename, context, doctree):
         return html + comment[0][end:]
 
     if "body" in context:
-        body = re.sub(r'<span class="c1">.*?</span>', linked, context["body"])
-        # a fold is named by its title, not by what a click does
-        context["body"] = body.replace('<summary aria-label="Toggle hidden content">', "<summary>")
+        context["body"] = re.sub(r'<span class="c1">.*?</span>', linked, context["body"])
+
+
+def name_for_all(app, pagename, templatename, context, doctree):
+    """Mend what a screen reader would be told wrongly: a fold is named by its title, a caption has a level."""
+    for part in ("body", "furo_navigation_tree"):
+        if part in context:
+            context[part] = (
+                context[part]
+                .replace('<summary aria-label="Toggle hidden content">', "<summary>")
+                .replace(
+                    'class="caption" role="heading"',
+                    'class="caption" role="heading" aria-level="2"',
+                )
+            )
 
 
 # --- mathematics without a network ---
 
 
 def ship_mathjax(app, exception):
-    """Copy what a page loads of MathJax, 1.5 MB of 15."""
+    """Copy what a page loads of MathJax, 1 MB of 15."""
     if exception is None:
         package = Path(find_spec("sphinx-mathjax-offline").origin).parent / "static" / "mathjax"
-        for part in ["tex-chtml.js", "output/chtml/fonts/woff-v2"]:
+        parts = [
+            f"{part}.js" for part in ["startup", *app.config.mathjax3_config["loader"]["load"]]
+        ]
+        parts += ["output/chtml/fonts/tex.js", "output/chtml/fonts/woff-v2"]
+        for part in parts:
             target = app.outdir / "_static" / "mathjax" / part
             copy_asset(package / part, target if (package / part).is_dir() else target.parent)
 
 
 def start(app):
-    app.config.mathjax_path = "mathjax/tex-chtml.js"
     app.env.curriculum = read_curriculum()
     if not hasattr(app.env, "equations"):
         app.env.equations = {}
@@ -188,7 +212,9 @@ def setup(app):
     app.connect("source-read", fill_in_curriculum)
     app.connect("doctree-read", note_equations)
     app.connect("env-purge-doc", forget_equations)
+    app.connect("doctree-resolved", mark_equations)
     app.connect("doctree-resolved", link_prose)
     app.connect("html-page-context", link_comments)
+    app.connect("html-page-context", name_for_all, priority=900)  # after the theme
     app.connect("build-finished", ship_mathjax)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}

@@ -63,3 +63,9 @@ def test_every_copy_of_the_address_is_that_of_pyproject():
     copies = re.findall(r"[\w.-]+/sequence-modeling-from-scratch", "\n".join(texts))
     assert len(copies) > 20
     assert set(copies) <= {f"{owner}/{name}", f"{owner}.github.io/{name}"}
+
+
+def test_the_book_is_built_by_the_same_command_everywhere():
+    command = "python -m sphinx -M html . book/_build -c book -W --keep-going"
+    for path in ("README.md", "book/contributing.md", ".github/workflows/book.yml"):
+        assert (ROOT / path).read_text(encoding="utf-8").count(command) == 1, path

@@ -6,3 +6,11 @@ const boxes = new ResizeObserver((changes) => {
   }
 });
 document.querySelectorAll("pre, div.math, .table-wrapper").forEach((box) => boxes.observe(box));
+
+// What the search shows of a page is plain text: a formula in it would be bare TeX.
+document.addEventListener("DOMContentLoaded", () => {
+  if (typeof Search === "undefined") return;
+  const { htmlToText } = Search;
+  Search.htmlToText = (page, anchor) =>
+    htmlToText(page.replace(/\\\(.*?\\\)|\\\[.*?\\\]/gs, "…"), anchor);
+});
