@@ -1,7 +1,6 @@
 """The pages of the book that are not notebooks: symbols that are defined once, and in the code as the page says."""
 
 import re
-import subprocess
 from collections import Counter
 
 import nbformat
@@ -53,13 +52,9 @@ def test_every_copy_of_the_address_is_that_of_pyproject():
     )
     owner, name = repository.removeprefix("github.com/").split("/")
     assert book == f"{owner}.github.io/{name}/"
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, encoding="utf-8")
-    paths = [ROOT / line for line in listed.stdout.splitlines()]
-    texts = [
-        path.read_text(encoding="utf-8")
-        for path in paths
-        if path.suffix in (".md", ".ipynb", ".py", ".cff", ".toml", ".yml") and path.is_file()
-    ]
+    others = [ROOT / name for name in ("README.md", "CITATION.cff", "pyproject.toml")]
+    paths = [*LESSONS, *(ROOT / "book").glob("*.md"), *others]
+    texts = [path.read_text(encoding="utf-8") for path in paths]
     copies = re.findall(r"[\w.-]+/sequence-modeling-from-scratch", "\n".join(texts))
     assert len(copies) > 20
     assert set(copies) <= {f"{owner}/{name}", f"{owner}.github.io/{name}"}
