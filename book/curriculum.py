@@ -89,6 +89,17 @@ def read_notebook(text):
     return notebook
 
 
+def lighten_downloads(app, exception):
+    """Leave outputs out of the notebooks to download, half of the whole site: they are on the page, and made anew."""
+    if exception is None:
+        for path in (app.outdir / "_downloads").glob("*/*.ipynb"):
+            notebook = nbformat.read(path, as_version=4)
+            for cell in notebook.cells:
+                if cell.cell_type == "code":
+                    cell.outputs, cell.execution_count = [], None
+            nbformat.write(notebook, path)
+
+
 # --- equations ---
 
 
@@ -216,5 +227,6 @@ def setup(app):
     app.connect("doctree-resolved", link_prose)
     app.connect("html-page-context", link_comments)
     app.connect("html-page-context", name_for_all, priority=900)  # after the theme
+    app.connect("build-finished", lighten_downloads)
     app.connect("build-finished", ship_mathjax)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": True}
