@@ -15,6 +15,11 @@ settings.register_profile("project", deadline=None, derandomize=True, max_exampl
 settings.load_profile("project")
 
 seconds_of_notebook = Counter()
+grades = {}
+
+
+def pytest_addoption(parser):
+    parser.addoption("--submissions", help="a folder of notebooks, for tests/grade.py")
 
 
 def pytest_xdist_auto_num_workers(config):
@@ -33,6 +38,9 @@ def pytest_runtest_logreport(report):
     notebook = report.nodeid.split("::")[0]
     if notebook.endswith(".ipynb"):
         seconds_of_notebook[notebook] += report.duration
+    for name, value in report.user_properties:
+        if name == "grade":
+            grades[report.nodeid] = value
 
 
 def pytest_terminal_summary(terminalreporter):
@@ -41,3 +49,7 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.section("run time of the notebooks")
     for notebook, seconds in sorted(seconds_of_notebook.items()):
         terminalreporter.write_line(f"{seconds:5.0f} s  {notebook}")
+    if grades:
+        terminalreporter.section("grades")
+    for test, grade in grades.items():
+        terminalreporter.write_line(f"{test.partition('[')[2][:-1]}: {grade}")

@@ -7,6 +7,7 @@ import re
 from importlib.util import find_spec
 from pathlib import Path
 
+import course
 import nbformat
 from docutils import nodes
 from sphinx.util import logging
@@ -61,11 +62,11 @@ def read_curriculum():
 
 
 def fill_in_curriculum(app, docname, source):
-    """Let the book's own pages name the notebooks: they are templates (Jinja's, as Sphinx's own)."""
-    if docname.startswith("book/") and "{%" in source[0]:
+    """Let the book's own pages name the notebooks, and hold tables made of them: they are templates (Jinja's)."""
+    if docname.startswith("book/") and re.search(r"\{%|\{\{ course\.", source[0]):
         lessons, labs = app.env.curriculum
         pages = [path.stem for path in (ROOT / "book").glob("*.md")]
-        names = {"lessons": lessons, "labs": labs, "pages": pages}
+        names = {"lessons": lessons, "labs": labs, "pages": pages, "course": course}
         source[0] = app.builder.templates.render_string(source[0], names)
 
 
