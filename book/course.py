@@ -19,16 +19,20 @@ def read(path):
     return notebook
 
 
+def number(notebook):
+    """Return the number of a lesson or the letter of a lab."""
+    return re.match(r"# (?:Lab )?(\w+) · ", notebook.cells[0].source)[1]
+
+
 def name(notebook):
     """Return how the course calls a notebook: 'lesson 3' or 'lab A'."""
-    head = notebook.cells[0].source
-    match = re.match(r"# (?:(\d+) · |Lab ([A-Z]) · )", head)
-    return f"lesson {match[1]}" if match[1] else f"lab {match[2]}"
+    return f"{'lesson' if number(notebook).isdigit() else 'lab'} {number(notebook)}"
 
 
 def question(notebook):
     """Return the question that stands at the head of a notebook."""
-    found = re.search(r"\*\*The question of this .*?: (.+?)\*\*", notebook.cells[0].source)
+    head = notebook.cells[0].source
+    found = re.search(r"\*\*The question of this (?:lesson|lab)\b.*?: (.+?)\*\*", head)
     return found[1][0].upper() + found[1][1:]
 
 

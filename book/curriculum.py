@@ -38,15 +38,13 @@ def first_match(pattern, text):
 
 def read_entry(path):
     """Return what the map says of a notebook: its number or letter, title, question, page, and what it needs."""
-    text = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells[:2])
-    name, title = re.match(r"# (?:Lab )?(\w+) · (.+)", text).groups()
-    question = first_match(r"\*\*The question of this (?:lesson|lab)\b.*?: (.+?)\*\*", text)
-    needs = first_match(r"\*\*You need\*\* \|(.+)\|", text)
+    notebook = course.read(path)
+    needs = first_match(r"\*\*You need\*\* \|(.+)\|", notebook.cells[1].source)
     numbers = [int(n) for n in re.findall(r"\d+", " ".join(LESSONS_NAMED.findall(needs)))]
     return {
-        "name": name,
-        "title": title,
-        "question": question[:1].upper() + question[1:],
+        "name": course.number(notebook),
+        "title": first_match(r"^# .+? · (.+)", notebook.cells[0].source),
+        "question": course.question(notebook),
         "docname": path.relative_to(ROOT).with_suffix("").as_posix(),
         "needs": max(numbers, default=0),
     }
