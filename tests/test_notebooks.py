@@ -23,6 +23,7 @@ LIGHT = (
     "word_level_lm/02_LSTM_NumPy.ipynb",
     "seq2seq/01_Encoder_Decoder_GRU_NumPy.ipynb",
     "seq2seq/02_Bahdanau_Attention_NumPy.ipynb",
+    "seq2seq/03_Luong_Attention_NumPy.ipynb",
 )
 
 CLONE_ADDRESS = re.compile(r"https://github\.com/[\w.-]+/sequence-modeling-from-scratch")
