@@ -21,6 +21,7 @@ LIGHT = (
     "char_level_lm/04_Training_Lab_NumPy.ipynb",
     "word_level_lm/01_RNN_NumPy.ipynb",
     "word_level_lm/02_LSTM_NumPy.ipynb",
+    "word_level_lm/03_GRU_NumPy.ipynb",
     "seq2seq/01_Encoder_Decoder_GRU_NumPy.ipynb",
     "seq2seq/02_Bahdanau_Attention_NumPy.ipynb",
     "seq2seq/03_Luong_Attention_NumPy.ipynb",
