@@ -92,8 +92,10 @@ VENUE = re.compile(
 # What is taken from a work, where a title says it well enough for a lesson but not for a list of all works.
 TAKEN = {
     "Attention is not explanation": "The question whether weights explain, answered no.",
+    "Attention is all you need": "What comes without recurrence.",
     "Attention is not not explanation": "The answer to it: that depends on what is asked.",
     "A theoretically grounded application of dropout in recurrent neural networks": "One mask for all steps.",
+    "A call for clarity in reporting BLEU scores": "The program that computes the score.",
     "A systematic comparison of various statistical alignment models": "Sure and possible links.",
     "BLEU: a method for automatic evaluation of machine translation": "The score.",
     "Backpropagation through time: what it does and how to do it": "The name, and the chain rule over time.",
@@ -101,12 +103,15 @@ TAKEN = {
     "Dropout improves recurrent neural networks for handwriting recognition": "Where dropout goes.",
     "Dropout: a simple way to prevent neural networks from overfitting": "Dropout, and how to scale.",
     "Human behavior and the principle of least effort": "Rank and frequency.",
+    "Improved backing-off for m-gram language modeling": "After how many words does a word occur?",
     "LSTM recurrent networks learn simple context-free and context-sensitive languages": "Counting.",
     "LSTM: a search space odyssey": "What each part of the cell is worth.",
     "On the state of the art of evaluation in neural language models": "What tuning does to rankings.",
     "Recurrent continuous translation models": "An encoder and a decoder, before there was the name.",
+    "Recurrent neural network regularization": "Where dropout goes.",
     "Spell once, summon anywhere: a two-level open-vocabulary language model": "Paying for spelling.",
     "Tying word vectors and word classifiers: a loss framework for language modeling": "Tied weights.",
+    "Using the output embedding to improve language models": "Tied weights.",
     "Understanding the difficulty of training deep feedforward neural networks": "Xavier's start.",
 }
 
@@ -162,6 +167,8 @@ def gradient_errors(notebook):
     text = printed(notebook)
     rows = re.findall(r"^ *\S+ +\([\d, ]*\) +(\d\.\de-\d\d)  ok$", text, flags=re.MULTILINE)
     rows += re.findall(r"^d\w+ +relative error (\d+e-\d\d)$", text, flags=re.MULTILINE)
+    for arrays, worst in re.findall(r"(\d+) arrays, (\d\.\de-\d\d)$", text, flags=re.MULTILINE):
+        rows += [worst] * int(arrays)
     return [float(row) for row in rows]
 
 
