@@ -6,14 +6,11 @@ import sys
 import pytest
 
 from tests.execute import ROOT
-from tests.test_notebooks import LIGHT
 
 sys.path.insert(0, str(ROOT / "book"))
 import course  # noqa: E402
 
 NOTEBOOKS = course.course()
-LIGHT = [n for n in NOTEBOOKS if n.path.relative_to(ROOT).as_posix() in LIGHT]
-every_light_one = pytest.mark.parametrize("notebook", LIGHT, ids=map(course.name, LIGHT))
 every_notebook = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=map(course.name, NOTEBOOKS))
 FORMS = (
     r"https://doi\.org/10\.\d{4,9}/\S+",
@@ -42,14 +39,14 @@ def test_sections_hold_the_whole_notebook(notebook):
     assert code == [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-@every_light_one
+@every_notebook
 def test_a_first_reading_fits_an_evening(notebook):
     found = course.sections(notebook)
     total = sum(course.minutes(cells) for title, cells in found if not title.endswith("Exercises"))
     assert 30 < total <= (62 if course.name(notebook).startswith("lab") else 95)
 
 
-@every_light_one
+@every_notebook
 def test_exercises_are_of_the_four_kinds_in_order(notebook):
     found = course.exercises(notebook)
     assert [number for number, _, _ in found] == list(range(1, len(found) + 1))
@@ -70,7 +67,7 @@ def test_references_are_cited_in_one_way_and_say_what_is_taken():
     assert len(found) > 50
     entries = [
         re.findall(r"^- (.+)$", n.cells[-1].source.partition("### References")[2], flags=re.M)
-        for n in LIGHT
+        for n in NOTEBOOKS
     ]
     links = {}
     for entry in (entry for some in entries for entry in some):

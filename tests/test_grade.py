@@ -9,8 +9,7 @@ import nbformat
 import pytest
 
 from tests import grade
-from tests.execute import ROOT
-from tests.test_notebooks import LIGHT
+from tests.execute import LESSONS, ROOT
 
 LESSON = ROOT / "char_level_lm" / "02_LSTM_NumPy.ipynb"
 
@@ -84,10 +83,10 @@ def test_pytest_prints_a_line_for_each_student(hand_in, solutions, tmp_path):
     assert "\neve: 0 of 0 correct (" in done.stdout
 
 
-@pytest.mark.parametrize("path", LIGHT)
+@pytest.mark.parametrize("path", LESSONS, ids=[path.stem for path in LESSONS])
 def test_copies_are_handed_out_without_solutions(path):
     """The command of the page for instructors removes what bears the tag: that must be all that tells an answer."""
-    cells = nbformat.read(ROOT / path, as_version=4).cells
+    cells = nbformat.read(path, as_version=4).cells
     kept = [cell for cell in cells if "solution" not in cell.metadata.get("tags", [])]
     removed = [cell for cell in cells if "solution" in cell.metadata.get("tags", [])]
     assert removed and not any("<summary>Solution" in cell.source for cell in kept)

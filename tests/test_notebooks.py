@@ -13,20 +13,6 @@ import pytest
 
 from tests.execute import LESSONS, ROOT
 
-# The notebooks that fit an evening: the rules of folding and the budgets hold for them. The others join when rewritten.
-LIGHT = (
-    "char_level_lm/01_RNN_NumPy.ipynb",
-    "char_level_lm/02_LSTM_NumPy.ipynb",
-    "char_level_lm/03_GRU_NumPy.ipynb",
-    "char_level_lm/04_Training_Lab_NumPy.ipynb",
-    "word_level_lm/01_RNN_NumPy.ipynb",
-    "word_level_lm/02_LSTM_NumPy.ipynb",
-    "word_level_lm/03_GRU_NumPy.ipynb",
-    "seq2seq/01_Encoder_Decoder_GRU_NumPy.ipynb",
-    "seq2seq/02_Bahdanau_Attention_NumPy.ipynb",
-    "seq2seq/03_Luong_Attention_NumPy.ipynb",
-)
-
 CLONE_ADDRESS = re.compile(r"https://github\.com/[\w.-]+/sequence-modeling-from-scratch")
 
 
@@ -36,11 +22,6 @@ def lesson(request):
     nbformat.validate(notebook)
     notebook.path = request.param
     return notebook
-
-
-@pytest.fixture(params=LIGHT)
-def light(request):
-    return nbformat.read(ROOT / request.param, as_version=4)
 
 
 def code_cells(notebook):
@@ -259,8 +240,8 @@ def test_a_folded_cell_is_folded_everywhere(lesson):
         assert len(set(marks_of_a_fold(cell))) == 1, cell.source
 
 
-def test_what_does_not_teach_is_folded(light):
-    for cell in code_cells(light):
+def test_what_does_not_teach_is_folded(lesson):
+    for cell in code_cells(lesson):
         assert is_folded(cell) or not is_plumbing(cell.source), cell.source
 
 
@@ -283,25 +264,20 @@ def test_what_does_not_teach_is_recognised(source, plumbing):
     assert is_plumbing(source) == plumbing
 
 
-def test_open_code_is_short(light):
-    cells = [open_lines(cell) for cell in code_cells(light)]
+def test_open_code_is_short(lesson):
+    cells = [open_lines(cell) for cell in code_cells(lesson)]
     assert max(map(len, cells)) <= 25
     assert sum(map(len, cells)) <= 450
 
 
-def test_lines_of_code_fit_a_page(light):
-    lines = [line for cell in code_cells(light) for line in cell.source.splitlines()]
+def test_lines_of_code_fit_a_page(lesson):
+    lines = [line for cell in code_cells(lesson) for line in cell.source.splitlines()]
     assert [line for line in lines if len(line) > 88] == []
 
 
-@pytest.mark.parametrize("name", LIGHT)
-def test_words_outside_folds_keep_the_budget(name):
-    words = [
-        word
-        for cell in prose_cells(nbformat.read(ROOT / name, as_version=4))
-        for word in words_outside_folds(cell)
-    ]
-    assert len(words) <= (4000 if re.search("Lab|Clinic", name) else 5500)
+def test_words_outside_folds_keep_the_budget(lesson):
+    words = [word for cell in prose_cells(lesson) for word in words_outside_folds(cell)]
+    assert len(words) <= (4000 if re.search("Lab|Clinic", lesson.path.name) else 5500)
 
 
 def ems_wide(tex):
@@ -356,8 +332,8 @@ def test_widths_of_formulas_are_guessed_well(tex, ems):
     assert abs(ems_wide(tex) - ems) < 1.5
 
 
-def test_formulas_fit_a_narrow_page(light):
-    for cell in prose_cells(light):
+def test_formulas_fit_a_narrow_page(lesson):
+    for cell in prose_cells(lesson):
         for formula in re.findall(r"\$\$(.*?)\$\$", cell.source, flags=re.DOTALL):
             for line in formula.split(r"\\"):
                 assert ems_wide(line) <= 29, line

@@ -54,33 +54,6 @@ def test_weights_of_another_shape_are_refused(ax):
         plots.plot_weights(ax, np.ones((2, 3)), "ab", "xyz")
 
 
-def test_characters_with_values_are_drawn_as_they_stand(ax):
-    plots.plot_text_values(ax, AWKWARD, np.linspace(-1, 1, len(AWKWARD)), "of $h_t$")
-    assert drawn(ax) == [(label, False) for label in AWKWARD]
-    assert ax.get_title(loc="left") == "of $h_t$"
-
-
-def test_text_and_values_may_come_from_generators(ax):
-    plots.plot_text_values(ax, iter("a \n"), iter([1.0, -2.0, 0.5]), "")
-    assert [label for label, _ in drawn(ax)] == ["a", "␣", "↵"]
-    assert ax.images[0].get_array().tolist() == [[1, -2, 0.5]]
-    assert ax.images[0].get_clim() == (-2, 2)
-
-
-def test_a_limit_may_be_given_and_values_may_all_be_zero(ax):
-    plots.plot_text_values(ax, "ab", np.zeros(2), "", limit=2.5)
-    assert ax.images[0].get_clim() == (-2.5, 2.5)
-    plots.plot_text_values(ax, "ab", np.zeros(2), "")
-    drawn(ax)
-
-
-def test_an_empty_text_draws_nothing_and_another_length_is_refused(ax):
-    plots.plot_text_values(ax, "", np.zeros(0), "nothing")
-    assert drawn(ax) == []
-    with pytest.raises(ValueError, match="2 characters and 3 values; give one value for each"):
-        plots.plot_text_values(ax, "ab", np.zeros(3), "")
-
-
 def test_training_is_drawn_in_bits_beside_the_baselines(ax):
     loss = np.log(2) * np.linspace(4, 2, 120)
     history = {

@@ -59,30 +59,6 @@ def plot_training(ax, history, baselines, unit="bits per character"):
     ax.legend(loc="upper center")
 
 
-def plot_text_values(ax, text, values, title, limit=None):
-    """Write `text` in one row of boxes, each coloured by its value: blue is negative, red positive.
-
-    text    N characters or words, drawn as they stand; a line end and a space are made visible
-    values  N numbers
-
-    Of an empty text only the title is drawn. Raises ValueError where there are more of the one than of the other.
-    """
-    text, values = visible(text), np.array(list(values))
-    if len(text) != len(values):
-        raise ValueError(
-            f"{len(text)} characters and {len(values)} values; give one value for each"
-        )
-    if text:
-        limit = np.abs(values).max() if limit is None else limit
-        colors = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit, "alpha": 0.75}
-        ax.imshow(values[None, :], aspect="auto", **colors)
-    for i, character in enumerate(text):
-        ax.text(i, 0, character, ha="center", va="center", family="monospace", **AS_IT_STANDS)
-    ax.set(yticks=[], xticks=[])
-    ax.set_title(title, loc="left", fontsize=10)
-    ax.grid(False)
-
-
 def plot_weights(ax, weights, source, target, gold=None, title=""):
     """Draw attention weights (T, S) from 0 to 1: a row for each target token, a column for each source token.
 
@@ -112,28 +88,3 @@ def plot_weights(ax, weights, source, target, gold=None, title=""):
 def visible(tokens):
     """Return the list of tokens with a sign for a line end and for a space."""
     return [{"\n": "\u21b5", " ": "\u2423"}.get(token, token) for token in tokens]
-
-
-def diagram_axes(ax, width, height):
-    """Turn axes into a drawing sheet of the given size, one unit as long across as up."""
-    ax.set(xlim=(0, width), ylim=(0, height), aspect="equal")
-    ax.axis("off")
-
-
-def draw_node(ax, x, y, label, color=BLUE, radius=0.38):
-    """Draw a labelled circle: a value, or an operation."""
-    ax.add_patch(
-        plt.Circle((x, y), radius, facecolor="white", edgecolor=color, linewidth=1.8, zorder=2)
-    )
-    ax.text(x, y, label, ha="center", va="center", color=INK, zorder=3)
-
-
-def draw_arrow(ax, start, end, label="", color=INK, gap=0.42, bend=0.0, offset=(0.0, 0.16)):
-    """Draw an arrow from one node to another, which stops short of both and may carry a label."""
-    start, end = np.array(start, float), np.array(end, float)
-    along = (end - start) / np.linalg.norm(end - start)
-    tail, tip = start + gap * along, end - gap * along
-    style = {"arrowstyle": "-|>", "color": color, "lw": 1.4, "connectionstyle": f"arc3,rad={bend}"}
-    ax.annotate("", xy=tip, xytext=tail, arrowprops={**style, "shrinkA": 0, "shrinkB": 0})
-    middle = (tail + tip) / 2 + np.array(offset)
-    ax.text(*middle, label, ha="center", va="center", color=color, fontsize=9)
