@@ -3,7 +3,7 @@ import pytest
 
 from common import attention
 from common.models import bahdanau
-from common.models.bahdanau import init_bahdanau
+from common.models.bahdanau import init_bahdanau, with_late_question
 from common.models.bidirectional import encode
 from common.params import flatten
 from common.recurrent import gru_forward
@@ -49,6 +49,52 @@ def test_gradients_without_masks(params):
 def test_gradients_with_the_other_gru(params):
     params["decoder"]["bn"] = np.random.default_rng(3).normal(0, 0.5, H)
     gradient_report(bahdanau, params, random_batch())
+
+
+@pytest.fixture
+def late(params):
+    late = with_late_question(params)
+    late["attention"]["Wq"][H:] = np.random.default_rng(4).normal(0, 0.5, (E, H))
+    return late
+
+
+def test_a_late_question_is_the_same_function_until_its_new_rows_are_trained(params):
+    batch = random_batch()[:3]
+    expected, _, _ = bahdanau.forward(params, *batch)
+    untrained = with_late_question(params)
+    np.testing.assert_allclose(bahdanau.forward(untrained, *batch)[0], expected, atol=1e-12)
+    assert params["attention"]["Wq"].shape == (H, H)
+    assert untrained["attention"]["Wq"].shape == (H + E, H)
+
+
+def test_gradients_of_a_late_question(late):
+    gradient_report(bahdanau, late, random_batch())
+
+
+def test_a_late_question_whose_word_gets_no_gradient_is_noticed(late, monkeypatch):
+    def broken(attend_backward):
+        def without_word(dcontext, cache):
+            dquestion, record = attend_backward(dcontext, cache)
+            return np.where(np.arange(H + E) < H, dquestion, 0), record
+
+        return without_word
+
+    seq2seq.assert_wrong_gradients_are_noticed(
+        bahdanau, late, monkeypatch, "attend_backward", broken, "target_embedding"
+    )
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        seq2seq.assert_padding_is_never_read,
+        seq2seq.assert_steps_follow_teacher_forcing,
+        seq2seq.assert_selected_states_go_on_as_before,
+        seq2seq.assert_forward_leaves_everything_as_it_is,
+    ],
+)
+def test_what_holds_for_every_model_holds_for_a_late_question(check, late):
+    check(bahdanau, late)
 
 
 def test_a_query_without_gradient_is_noticed(params, monkeypatch):

@@ -6,6 +6,8 @@ The state s_(t-1) asks, the context c_t answers, and the GRU reads it together w
 
 The logits are a linear layer over r_t. The paper's r_t is a maxout layer of s_(t-1), y_(t-1) and c_t (A.2.2); ours
 reads the new state, as its equation 4 says, and has a tanh for the maxout. Time-major: source (S, B), target (T, B).
+
+The question may come late: then [s_(t-1); y_(t-1)] asks, and Wq has E rows more (`with_late_question`).
 """
 
 import numpy as np
@@ -44,6 +46,23 @@ def init_bahdanau(rng, source_size, target_size, embedding_size, hidden_size, dt
     }
 
 
+def with_late_question(params):
+    """Return the parameters with a Wq (H + E, A), whose last E rows, zero at first, read the last word y_(t-1).
+
+    It is the same function until they are trained. The other arrays are shared with `params`, not copied.
+    """
+    Wq = params["attention"]["Wq"]
+    rows = np.zeros((params["target_embedding"]["W"].shape[1], Wq.shape[1]), Wq.dtype)
+    return {**params, "attention": {**params["attention"], "Wq": np.concatenate([Wq, rows])}}
+
+
+def _question(params, s_before, word):
+    """Return what asks: the state (B, H), or [state; last word] (B, H + E) where Wq has rows for both."""
+    if len(params["attention"]["Wq"]) == s_before.shape[1]:
+        return s_before
+    return np.concatenate([s_before, word], axis=1)
+
+
 def forward(params, source, source_mask, target_inputs):
     """Return the logits (T, B, V) with teacher forcing, the attention weights (T, B, S), and the cache."""
     annotations, first_state, encode_cache = encode(params, source, source_mask)
@@ -58,7 +77,7 @@ def forward(params, source, source_mask, target_inputs):
 
     def feed(t, s_before):
         context[t : t + 1], weights[t : t + 1], cache = attend(
-            params["attention"], s_before[None], memory
+            params["attention"], _question(params, s_before, embedded[t])[None], memory
         )
         attend_caches.append(cache)
         return np.matmul(context[t], context_gates)
@@ -89,9 +108,12 @@ def backward(dlogits, cache):
     def feed_backward(t, da_t):
         da[:, t] = da_t
         dcontext[t] += np.matmul(da_t, from_gates).sum(axis=0)
-        ds_before, record = attend_backward(dcontext[t : t + 1], attend_caches[t])
+        dquestion, record = attend_backward(dcontext[t : t + 1], attend_caches[t])
         records.append(record)
-        return ds_before[0]
+        ds_before, dword = np.split(dquestion[0], [H], axis=1)
+        if dword.size:
+            dembedded[t] += dword
+        return ds_before
 
     dfed, dfirst_state, decoder_grads = gru_backward(ds, decoder_cache, feed_backward=feed_backward)
     dcontext_rows = stacked_gradient(context, da, GRU)
@@ -122,7 +144,8 @@ def start(params, source, source_mask=None):
 def step(params, tokens, state):
     """Read the last tokens (B,); return logits (B, V) for the next ones, the new state, and the weights (B, S)."""
     embedded, _ = embedding_forward(params["target_embedding"], tokens[None])
-    context, weights, _ = attend(params["attention"], state["s"][None], state["memory"])
+    question = _question(params, state["s"], embedded[0])[None]
+    context, weights, _ = attend(params["attention"], question, state["memory"])
     words_and_context = np.concatenate([embedded, context], axis=-1)
     s, _, _ = gru_forward(params["decoder"], words_and_context, state["s"])
     r, _ = linear_forward(params["readout"], np.concatenate([s, words_and_context], axis=-1))
