@@ -22,6 +22,7 @@ FOLD_TITLE = re.compile(r"# @title (.+)\n")
 LESSONS_NAMED = re.compile(r"[Ll]essons? (\d+(?:(?:, | and | to )\d+)*)")
 TAG = re.compile(r"\\tag\{([\d.]+)\}")
 NUMBER = re.compile(r"\((\d+\.\d+)\)")
+SECTION = re.compile(r"\d+(?:\.\d+)?(?= )")
 NUMBERS = re.compile(
     r"(?:lesson (?P<before>\d+)['’]s )?(?P<list>\(\d+\.\d+\)(?:(?:, | and | to )\(\d+\.\d+\))*)"
     r"(?: of lesson (?P<after>\d+))?"
@@ -195,6 +196,45 @@ def name_for_all(app, pagename, templatename, context, doctree):
             )
 
 
+# --- terms ---
+
+
+def section_of_term(lesson, names):
+    """Return the numbered section of a page that defines a term, or None if the whole page does, or none for sure.
+
+    It is the first with the term itself in bold, or else with it in its title, or else with it within what is bold.
+    """
+    term = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, names))})s?(?!\w)", re.IGNORECASE)
+    page, *sections = lesson.findall(nodes.section)
+    if term.search(page[0].astext()):
+        return None
+    sections = [section for section in sections if SECTION.match(section[0].astext())]
+    tries = (nodes.strong, term.fullmatch), (nodes.title, term.search), (nodes.strong, term.search)
+    for kind, found in tries:
+        for section in sections:
+            own = [part for part in section.children if not isinstance(part, nodes.section)]
+            texts = [node.astext() for part in own for node in part.findall(kind)]
+            if any(found(text.rstrip(".:")) for text in texts):
+                return section
+    return None
+
+
+def link_terms(app, doctree, docname):
+    """Lead the links of the glossary on, from a lesson to the section that defines the term."""
+    lessons = {}
+    for item in doctree.findall(nodes.definition_list_item) if docname == "book/glossary" else ():
+        names = [term.astext() for term in item.findall(nodes.term)][0].split(", ")
+        link = list(item.findall(nodes.reference))[-1]
+        page = link["refuri"].removeprefix("../").removesuffix(".html")
+        if page not in lessons:
+            lessons[page] = app.env.get_doctree(page)
+        section = section_of_term(lessons[page], names)
+        if section:
+            link["refuri"] += f"#{section['ids'][0]}"
+            number = SECTION.match(section[0].astext())[0]
+            link += nodes.Text(f", section {number}")
+
+
 # --- mathematics without a network ---
 
 
@@ -224,6 +264,7 @@ def setup(app):
     app.connect("env-purge-doc", forget_equations)
     app.connect("doctree-resolved", mark_equations)
     app.connect("doctree-resolved", link_prose)
+    app.connect("doctree-resolved", link_terms)
     app.connect("html-page-context", link_comments)
     app.connect("html-page-context", name_for_all, priority=900)  # after the theme
     app.connect("build-finished", lighten_downloads)

@@ -7,9 +7,11 @@ const boxes = new ResizeObserver((changes) => {
 });
 document.querySelectorAll("pre, div.math, .table-wrapper").forEach((box) => boxes.observe(box));
 
-// What the search shows of a page is plain text: a formula in it would be bare TeX.
 document.addEventListener("DOMContentLoaded", () => {
   if (typeof Search === "undefined") return;
+  // A section named like the query comes before the pages that merely hold its words.
+  Scorer.score = ([, , anchor, , score]) => (anchor ? score + 100 : score);
+  // What the search shows of a page is plain text: a formula in it would be bare TeX.
   const { htmlToText } = Search;
   Search.htmlToText = (page, anchor) =>
     htmlToText(page.replace(/\\\(.*?\\\)|\\\[.*?\\\]/gs, "…"), anchor);
