@@ -331,6 +331,16 @@ def test_a_cited_equation_is_one_click_away_on_the_page_and_on_another(tab, addr
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_link_into_a_long_page_leads_to_its_place(tab, address, site, name):
+    last = re.findall(
+        r'id="(equation-[\d.]+)"', (site / f"{name}.html").read_text(encoding="utf-8")
+    )[-1]
+    visit(tab, f"{address}{name}.html#{last}")
+    tab.wait_for_timeout(300)
+    assert 0 <= tab.locator(f"[id='{last}']").bounding_box()["y"] < 450
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
 def test_folded_code_opens_and_closes_with_the_keyboard(tab, address, name):
     visit(tab, f"{address}{name}.html")
     folds = tab.locator("details")

@@ -16,3 +16,10 @@ document.addEventListener("DOMContentLoaded", () => {
   Search.htmlToText = (page, anchor) =>
     htmlToText(page.replace(/\\\(.*?\\\)|\\\[.*?\\\]/gs, "…"), anchor);
 });
+
+// Pictures and formulas change the height of a page after the browser has gone to a place on it: go there again.
+const goToPlace = () => document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
+window.addEventListener("load", () => {
+  goToPlace();
+  window.MathJax?.startup?.promise.then(goToPlace);
+});
