@@ -9,7 +9,7 @@ own. How many heads there are is read off Wo: row block m of it is what head m w
 
 import numpy as np
 
-from common.attention import softmax_backward
+from common.attention import masked_softmax, softmax_backward
 from common.layers import weight_gradient
 
 
@@ -44,7 +44,7 @@ def multi_head_forward(params, x, memory=None, mask=None, causal=False):
     memory = x if itself else memory
     if x.ndim != 3 or memory.shape != (len(memory), x.shape[1], D) or x.shape[2] != D:
         raise ValueError(f"x is {x.shape}, memory {memory.shape}; both must be (., B, {D})")
-    hidden, memory = hidden_places(len(x), memory, mask, causal)
+    visible, memory = visible_places(len(x), memory, mask, causal)
     x = memory if itself else x
     padded = None if mask is None or not itself else np.asarray(mask)[..., None] == 0
     q, k, v = (
@@ -52,16 +52,14 @@ def multi_head_forward(params, x, memory=None, mask=None, causal=False):
         if itself
         else (queries_of(params, x), *keys_and_values_of(params, memory))
     )
-    y, weights, mixed = look(params, q, k, v, hidden)
+    y, weights, mixed = look(params, q, k, v, visible)
     return y, weights, (params, x, None if itself else memory, padded, q, k, v, weights, mixed)
 
 
-def hidden_places(T, memory, mask, causal):
-    """Return -inf where a query must not look, else 0, (B or 1, 1, T or 1, S) or None; and memory without padding."""
+def visible_places(T, memory, mask, causal):
+    """Return what each query may look at, booleans (B or 1, 1, T or 1, S), and memory with zeros at padding."""
     S, B, _ = memory.shape
-    hidden = None
-    if causal:
-        hidden = np.triu(np.full((T, S), -np.inf, memory.dtype), S - T + 1)
+    visible = np.tri(T, S, S - T, dtype=bool)[None, None] if causal else np.ones((1, 1, 1, S), bool)
     if mask is not None:
         if mask.shape != (S, B):
             raise ValueError(f"the mask has shape {mask.shape}; it must be (S, B) = {(S, B)}")
@@ -69,11 +67,9 @@ def hidden_places(T, memory, mask, causal):
         if not real.any(axis=0).all():
             empty = np.flatnonzero(~real.any(axis=0)).tolist()
             raise ValueError(f"sequences {empty} have no real token to look at")
-        if not real.all():
-            memory = np.where(real[..., None], memory, 0)
-            padded = np.where(real.T, 0, -np.inf).astype(memory.dtype)[:, None, None]
-            hidden = padded if hidden is None else hidden + padded
-    return hidden, memory
+        memory = np.where(real[..., None], memory, 0)
+        visible = visible & real.T[:, None, None]
+    return visible, memory
 
 
 def project(params, x):
@@ -98,15 +94,14 @@ def keys_and_values_of(params, memory):
     return np.split(kv.reshape(*memory.shape[:2], 2 * D), 2, axis=-1)
 
 
-def look(params, q, k, v, hidden=None):
-    """Return y (T, B, D), the weights (B, heads, T, S) and what the heads have read (T, B, D); q is scaled already."""
+def look(params, q, k, v, visible):
+    """Return y (T, B, D), the weights (B, heads, T, S) and what the heads have read (T, B, D); q is scaled already.
+
+    visible (B or 1, 1, T or 1, S) is true where a query may look.
+    """
     heads, T = len(params["Wo"]), len(q)
-    weights = np.matmul(_by_head(q, heads), _by_head(k, heads).swapaxes(2, 3))
-    if hidden is not None:
-        weights += hidden
-    weights -= weights.max(axis=-1, keepdims=True)
-    np.exp(weights, out=weights)
-    weights /= weights.sum(axis=-1, keepdims=True)
+    scores = np.matmul(_by_head(q, heads), _by_head(k, heads).swapaxes(2, 3))
+    weights = masked_softmax(scores, visible)
     mixed = np.empty(q.shape, q.dtype)
     _by_head(mixed, heads)[...] = np.matmul(weights, _by_head(v, heads))
     y = _rows(mixed) @ params["Wo"].reshape(-1, q.shape[2])
@@ -133,8 +128,7 @@ def multi_head_backward(dy, cache):
     _by_head(dkv[..., D:], heads)[...] = np.matmul(weights.swapaxes(2, 3), dmixed)
     if memory is None:
         grads |= {"Wqkv": weight_gradient(x, dq), "bqkv": _rows(dq).sum(axis=0)}
-        dx = (_rows(dq) @ W.T).reshape(x.shape)
-        return dx if padded is None else np.where(padded, 0, dx), None, grads
+        return (_rows(dq) @ W.T).reshape(x.shape), None, grads
     dW = [weight_gradient(x, dq), weight_gradient(memory, dkv)]
     db = [_rows(dq).sum(axis=0), _rows(dkv).sum(axis=0)]
     grads |= {"Wqkv": np.concatenate(dW, axis=1), "bqkv": np.concatenate(db)}

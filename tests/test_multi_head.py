@@ -32,6 +32,10 @@ def test_shapes_and_a_start_that_keeps_variance():
     assert all(array.dtype == np.float32 for array in params.values())
 
 
+def test_one_head_is_a_head():
+    assert init_multi_head(np.random.default_rng(0), 6, 1)["Wo"].shape == (1, 6, 6)
+
+
 @pytest.mark.parametrize("size, heads", [(6, 4), (6, 0)])
 def test_heads_must_share_the_features_equally(size, heads):
     with pytest.raises(ValueError, match="cannot share 6 features equally"):
@@ -109,6 +113,16 @@ def test_a_later_token_changes_nothing_earlier(problem):
     again, _, _ = multi_head_forward(params, changed, causal=True)
     assert np.array_equal(y[:2], again[:2]) and not np.array_equal(y[2:], again[2:])
     assert not weights[..., np.triu_indices(T, 1)[0], np.triu_indices(T, 1)[1]].any()
+
+
+def test_a_hole_is_not_looked_at_by_those_that_come_after_it(problem):
+    params, x, *_ = problem
+    mask = np.ones((T, B))
+    mask[1, 0] = 0
+    _, weights, _ = multi_head_forward(params, x, None, mask, causal=True)
+    assert not weights[0, :, :, 1].any() and weights[1, :, 1:, 1].all()
+    assert not weights[..., np.triu_indices(T, 1)[0], np.triu_indices(T, 1)[1]].any()
+    np.testing.assert_allclose(weights.sum(axis=-1), 1)
 
 
 @pytest.mark.parametrize("garbage", [np.nan, np.inf, 1e300])

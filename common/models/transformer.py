@@ -21,7 +21,7 @@ from common.layers import (
     linear_forward,
 )
 from common.losses import softmax_cross_entropy
-from common.multi_head import look, project, queries_of
+from common.multi_head import look, project, queries_of, visible_places
 from common.transformer_block import block_backward, block_forward, feed_forward, init_block, parts
 
 
@@ -169,14 +169,15 @@ def loss_and_grads(params, inputs, targets, mask=None, state=None):
     return loss, backward(dlogits, cache), None
 
 
-def extend(stack, x, cached=None, sources=None, hidden=None):
+def extend(stack, x, cached=None, sources=None, visible=None):
     """Return what stack_forward gives for the last positions x (T, B, D) alone, causal, the cache with them added, and
     the weights (B, heads, T, S) at the source in the last block, or None.
 
     Keys and values do not change when a token is added, so they need not be computed again.
 
     cached   those of all positions before, {block: {"keys": (., B, D), "values": (., B, D)}}
-    sources  those of the source, for blocks that read one; `hidden` is then what multi_head.hidden_places gives
+    sources  those of the source, for blocks that read one; `visible` then says which of its places are real,
+             (B, 1, 1, S)
     """
     pre_norm, now, at_source = "norm" in stack, {}, None
     for name, block in stack["layers"].items():
@@ -188,7 +189,9 @@ def extend(stack, x, cached=None, sources=None, hidden=None):
                 found, now[name] = look_back(block[part], read, cached and cached[name])
             else:
                 q, places = queries_of(block[part], read), sources[name]
-                found, at_source, _ = look(block[part], q, places["keys"], places["values"], hidden)
+                found, at_source, _ = look(
+                    block[part], q, places["keys"], places["values"], visible
+                )
             x = x + found
             x = x if pre_norm else layer_norm_forward(block[norm], x)[0]
     x = layer_norm_forward(stack["norm"], x)[0] if pre_norm else x
@@ -200,8 +203,8 @@ def look_back(params, x, cached):
     q, k, v = project(params, x)
     if cached is not None:
         k, v = (np.concatenate([cached[n], new]) for n, new in (("keys", k), ("values", v)))
-    hidden = np.triu(np.full((len(q), len(k)), -np.inf, q.dtype), len(k) - len(q) + 1)
-    y, _, _ = look(params, q, k, v, hidden)
+    visible, _ = visible_places(len(q), k, None, causal=True)
+    y, _, _ = look(params, q, k, v, visible)
     return y, {"keys": k, "values": v}
 
 

@@ -19,7 +19,7 @@ from common.models.transformer import (
     stack_backward,
     stack_forward,
 )
-from common.multi_head import hidden_places, keys_and_values_of
+from common.multi_head import keys_and_values_of, visible_places
 
 
 def init_transformer_pairs(
@@ -85,14 +85,14 @@ loss_and_grads = loss_and_grads_with(forward, backward)
 def start(params, source, source_mask=None):
     """Return the decoder's state before its first step, for common.decoding: keys and values of the source."""
     memory, _ = encode(params, source, source_mask)
-    _, memory = hidden_places(1, memory, source_mask, False)
-    real = np.ones(source.shape) if source_mask is None else np.asarray(source_mask)
+    mask = np.ones(source.shape) if source_mask is None else np.asarray(source_mask)
+    _, memory = visible_places(1, memory, mask, causal=False)
     sources, written = {}, {}
     for name, block in params["decoder"]["layers"].items():
         keys, values = keys_and_values_of(block["multihead_attn"], memory)
         sources[name] = {"keys": keys, "values": values}
         written[name] = {"keys": keys[:0], "values": values[:0]}
-    return {"sources": sources, "written": written, "real": real.T}
+    return {"sources": sources, "written": written, "mask": mask.T}
 
 
 def step(params, tokens, state):
@@ -102,7 +102,7 @@ def step(params, tokens, state):
     """
     before = len(state["written"]["0"]["keys"])
     x, _ = embed(params["target_embedding"], tokens[None], start=before)
-    hidden = np.where(state["real"] == 0, -np.inf, 0).astype(x.dtype)[:, None, None]
-    x, written, weights = extend(params["decoder"], x, state["written"], state["sources"], hidden)
+    visible = state["mask"][:, None, None] != 0
+    x, written, weights = extend(params["decoder"], x, state["written"], state["sources"], visible)
     logits, _ = linear_forward(params["output"], x[0])
     return logits, {**state, "written": written}, weights[:, :, 0].mean(axis=1)
