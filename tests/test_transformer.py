@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from common.gradient_check import check_gradients
-from common.losses import log_softmax
+from common.losses import log_softmax, softmax_cross_entropy
 from common.models import transformer
 from common.models.transformer import init_transformer, next_logits_with, sinusoids
 from common.optimizers import Adam
@@ -43,17 +43,26 @@ def test_a_later_token_changes_no_earlier_logit(params):
     assert not np.allclose(logits[3:], again[3:])
 
 
-def test_what_padding_holds_changes_nothing(params):
-    filled = np.where(MASK, TOKENS[0], -5)
-    (loss, grads, _), (again, other, _) = (
-        transformer.loss_and_grads(params, inputs, TOKENS[1], MASK)
-        for inputs in (TOKENS[0], filled)
-    )
+def test_the_mask_is_of_the_loss_and_padding_at_the_end_changes_nothing(params):
+    filled = np.where(MASK, TOKENS[0], (TOKENS[0] + 1) % V)
+    logits, _, _ = transformer.forward(params, TOKENS[0])
+    loss, grads, _ = transformer.loss_and_grads(params, *TOKENS, MASK)
+    assert loss == softmax_cross_entropy(logits, TOKENS[1], MASK)[0]
+    again, other, _ = transformer.loss_and_grads(params, filled, TOKENS[1], MASK)
     assert loss == again
     other = flatten(other)
     for name, g in flatten(grads).items():
         pair = (x.to_dense() if hasattr(x, "to_dense") else x for x in (g, other[name]))
-        assert np.array_equal(*pair), name
+        np.testing.assert_allclose(*pair, rtol=0, atol=1e-15, err_msg=name)
+
+
+def test_a_question_at_the_end_alone_may_be_asked(params):
+    """All tokens are read, the loss is of the last: a mask that hid the others would leave nothing to answer from."""
+    mask = np.zeros((T, B))
+    mask[-1] = 1
+    logits, _, _ = transformer.forward(params, TOKENS[0])
+    loss, _, _ = transformer.loss_and_grads(params, *TOKENS, mask)
+    assert loss == softmax_cross_entropy(logits[-1], TOKENS[1, -1])[0]
 
 
 @pytest.mark.parametrize("pieces", [[1, 1, 1, 1, 1], [3, 2], [2, 1, 2]])

@@ -136,15 +136,13 @@ def embed_backward(dx, cache):
     return embedding_backward(dx * scale, embedding_cache), dpositions
 
 
-def forward(params, tokens, mask=None):
+def forward(params, tokens):
     """Return the logits (T, B, V) for the token after each of (T, B), the weights of each block, and the cache.
 
-    mask (T, B), 1 = real token; what stands at padding changes nothing elsewhere.
+    Padding at the end of a sequence needs no mask: nothing looks at what comes after it.
     """
-    if mask is not None:
-        tokens = np.where(np.asarray(mask) == 0, tokens[:1], tokens)
     x, embed_cache = embed(params["embedding"], tokens, params.get("positions"))
-    x, weights, stack_cache = stack_forward(params, x, mask, causal=True)
+    x, weights, stack_cache = stack_forward(params, x, causal=True)
     logits, output_cache = linear_forward(params["output"], x)
     return logits, weights, (embed_cache, stack_cache, output_cache)
 
@@ -162,9 +160,10 @@ def backward(dlogits, cache):
 def loss_and_grads(params, inputs, targets, mask=None, state=None):
     """Return loss, grads, None: inputs, targets and mask (T, B), the loss in nats per token with mask 1.
 
-    A chunk of text stands for itself: nothing is carried over, and the state is None.
+    A token with mask 0 is read all the same: the mask says which answers count. A chunk of text stands for itself:
+    nothing is carried over, and the state is None.
     """
-    logits, _, cache = forward(params, inputs, mask)
+    logits, _, cache = forward(params, inputs)
     loss, dlogits = softmax_cross_entropy(logits, targets, mask)
     return loss, backward(dlogits, cache), None
 
