@@ -7,6 +7,7 @@ import re
 from importlib.util import find_spec
 from pathlib import Path
 
+import bibliography
 import course
 import nbformat
 from docutils import nodes
@@ -62,10 +63,11 @@ def read_curriculum():
 
 def fill_in_curriculum(app, docname, source):
     """Let the book's own pages name the notebooks, and hold tables made of them: they are templates (Jinja's)."""
-    if docname.startswith("book/") and re.search(r"\{%|\{\{ course\.", source[0]):
+    if docname.startswith("book/") and re.search(r"\{%|\{\{ (course|bibliography)\.", source[0]):
         lessons, labs = app.env.curriculum
         pages = [path.stem for path in (ROOT / "book").glob("*.md")]
-        names = {"lessons": lessons, "labs": labs, "pages": pages, "course": course}
+        names = {"lessons": lessons, "labs": labs, "pages": pages}
+        names |= {"course": course, "bibliography": bibliography}
         source[0] = app.builder.templates.render_string(source[0], names)
 
 

@@ -8,6 +8,7 @@ import pytest
 from tests.execute import ROOT
 
 sys.path.insert(0, str(ROOT / "book"))
+import bibliography  # noqa: E402
 import course  # noqa: E402
 
 NOTEBOOKS = course.course()
@@ -63,7 +64,7 @@ def test_minutes_count_what_is_open():
 
 
 def test_references_are_cited_in_one_way_and_say_what_is_taken():
-    found = course.references()
+    found = bibliography.references()
     assert len(found) > 50
     entries = [
         re.findall(r"^- (.+)$", n.cells[-1].source.partition("### References")[2], flags=re.M)
@@ -71,7 +72,7 @@ def test_references_are_cited_in_one_way_and_say_what_is_taken():
     ]
     links = {}
     for entry in (entry for some in entries for entry in some):
-        _, title, link, _ = course.split_reference(entry)
+        _, title, link, _ = bibliography.split_reference(entry)
         links.setdefault(title, set()).add(link)
     assert {title: found for title, found in links.items() if len(found) > 1} == {}
     for title, (who, link, _, notes) in found.items():
@@ -98,16 +99,16 @@ def test_references_are_cited_in_one_way_and_say_what_is_taken():
     ],
 )
 def test_references_are_read(entry, parts):
-    assert course.split_reference(entry)[:3] == parts
+    assert bibliography.split_reference(entry)[:3] == parts
 
 
 def test_venues_are_told_from_notes():
-    assert course.split_venue("*Cognitive Science* 14. The net.") == (
+    assert bibliography.split_venue("*Cognitive Science* 14. The net.") == (
         "*Cognitive Science* 14",
         "The net.",
     )
-    assert course.split_venue("ICLR.") == ("ICLR", "")
-    assert course.split_venue("Peepholes.") == ("", "Peepholes.")
+    assert bibliography.split_venue("ICLR.") == ("ICLR", "")
+    assert bibliography.split_venue("Peepholes.") == ("", "Peepholes.")
 
 
 def test_gradient_errors_are_read_from_what_the_notebooks_print():
@@ -119,8 +120,9 @@ def test_gradient_errors_are_read_from_what_the_notebooks_print():
 
 def test_pages_use_every_table_and_no_other():
     pages = [path.read_text(encoding="utf-8") for path in (ROOT / "book").glob("*.md")]
-    used = re.findall(r"^\{\{ course\.(\w+)\(\) \}\}$", "\n".join(pages), flags=re.MULTILINE)
-    made = [name for name in vars(course) if name.endswith(("_table", "_list"))]
+    used = re.findall(r"^\{\{ (\w+\.\w+)\(\) \}\}$", "\n".join(pages), flags=re.MULTILINE)
+    made = [f"course.{name}" for name in vars(course) if name.endswith("_table")]
+    made += [f"bibliography.{name}" for name in vars(bibliography) if name.endswith("_list")]
     assert sorted(used) == sorted(made)
 
 
