@@ -142,3 +142,14 @@ def assert_learns_to_copy(model, init):
     ids, weights = greedy_decode(model, params, words, ones, max_length=8)
     assert ids == targets.T.tolist()
     assert weights is None or [w.shape for w in weights] == [(5, 4)] * 24
+
+
+every_check = pytest.mark.parametrize(
+    "check",
+    [
+        assert_padding_is_never_read,
+        assert_steps_follow_teacher_forcing,
+        assert_selected_states_go_on_as_before,
+        assert_forward_leaves_everything_as_it_is,
+    ],
+)

@@ -84,15 +84,7 @@ def test_a_late_question_whose_word_gets_no_gradient_is_noticed(late, monkeypatc
     )
 
 
-@pytest.mark.parametrize(
-    "check",
-    [
-        seq2seq.assert_padding_is_never_read,
-        seq2seq.assert_steps_follow_teacher_forcing,
-        seq2seq.assert_selected_states_go_on_as_before,
-        seq2seq.assert_forward_leaves_everything_as_it_is,
-    ],
-)
+@seq2seq.every_check
 def test_what_holds_for_every_model_holds_for_a_late_question(check, late):
     check(bahdanau, late)
 
@@ -116,15 +108,7 @@ def test_a_softmax_taken_for_independent_weights_is_noticed(params, monkeypatch)
         gradient_report(bahdanau, params, random_batch())
 
 
-@pytest.mark.parametrize(
-    "check",
-    [
-        seq2seq.assert_padding_is_never_read,
-        seq2seq.assert_steps_follow_teacher_forcing,
-        seq2seq.assert_selected_states_go_on_as_before,
-        seq2seq.assert_forward_leaves_everything_as_it_is,
-    ],
-)
+@seq2seq.every_check
 def test_what_holds_for_every_model(check, params):
     check(bahdanau, params)
 

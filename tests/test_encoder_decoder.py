@@ -70,15 +70,7 @@ def test_a_bridge_without_the_slope_of_tanh_is_noticed(params, monkeypatch):
     )
 
 
-@pytest.mark.parametrize(
-    "check",
-    [
-        seq2seq.assert_padding_is_never_read,
-        seq2seq.assert_steps_follow_teacher_forcing,
-        seq2seq.assert_selected_states_go_on_as_before,
-        seq2seq.assert_forward_leaves_everything_as_it_is,
-    ],
-)
+@seq2seq.every_check
 def test_what_holds_for_every_model(check, params):
     check(encoder_decoder, params)
 

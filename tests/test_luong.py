@@ -90,15 +90,7 @@ def test_a_softmax_taken_for_independent_weights_is_noticed(input_feeding, monke
         gradient_report(luong, params_of("general", input_feeding), random_batch())
 
 
-@pytest.mark.parametrize(
-    "check",
-    [
-        seq2seq.assert_padding_is_never_read,
-        seq2seq.assert_steps_follow_teacher_forcing,
-        seq2seq.assert_selected_states_go_on_as_before,
-        seq2seq.assert_forward_leaves_everything_as_it_is,
-    ],
-)
+@seq2seq.every_check
 @every_variant
 def test_what_holds_for_every_model(check, score, input_feeding):
     check(luong, params_of(score, input_feeding))
