@@ -8,6 +8,7 @@ import pytest
 from common.attention import attention_backward, attention_forward
 from common.checkpoint import load_params
 from common.layers import layer_norm_backward, layer_norm_forward
+from common.models.tagger import pool_backward, pool_forward, stack_backward, stack_forward
 from common.multi_head import multi_head_backward, multi_head_forward
 from common.params import flatten
 from common.recurrent import (
@@ -19,7 +20,7 @@ from common.recurrent import (
     rnn_forward,
 )
 from common.transformer_block import block_backward, block_forward
-from tests.reference import attention, transformer
+from tests.reference import attention, tagger, transformer
 from tests.reference.generate import (
     CASES,
     GATES,
@@ -265,3 +266,51 @@ def test_the_transformer_in_pytorch_itself(part):
     for seed, sizes in enumerate([(2, 3, 1), (2, 7, 2), (9, 9, 4)]):
         drawn = transformer.draw_problem(np.random.default_rng(seed), part, *sizes)
         assert_same_part(part, drawn, transformer.torch_answers(part, drawn))
+
+
+TAGGER = load_params(tagger.VECTORS)
+every_stack = pytest.mark.parametrize(
+    "cell, kind", [(cell, kind) for cell in tagger.CELLS for kind in tagger.KINDS]
+)
+
+
+def our_stack(problem):
+    """Return what our stacked bidirectional cells and pools answer; at padded steps, where PyTorch has 0, 0."""
+    mask, ways = problem["mask"], ("forward", "backward")
+    h, cache = stack_forward(problem["params"], problem["x"], mask)
+    answers, dh = {"h": h * (mask[..., None] != 0)}, problem["dh"]
+    for how in ("last", "mean", "max"):
+        answers[how], pool_cache = pool_forward(h, how, mask, ways)
+        dh = dh + pool_backward(problem[f"d{how}"], pool_cache)
+    answers["dx"], answers["grads"] = stack_backward(dh, cache)
+    return flatten(answers)
+
+
+@every_stack
+def test_our_stacked_bidirectional_cells_give_the_committed_answers(cell, kind):
+    problem, theirs = (TAGGER[which][cell][kind] for which in ("problems", "torch"))
+    ours, theirs = our_stack(problem), flatten(theirs)
+    assert ours.keys() == theirs.keys()
+    assert_equal(ours, theirs, 1e-10)
+    assert problem["mask"].all() == (kind == "full")
+    assert all(array.any() and array.dtype == np.float64 for array in theirs.values())
+
+
+@every_stack
+def test_stacked_bidirectional_cells_in_pytorch_itself(cell, kind):
+    import_or_skip("torch")
+    problem, committed = (TAGGER[which][cell][kind] for which in ("problems", "torch"))
+    assert_equal(flatten(tagger.torch_answers(cell, problem)), flatten(committed), 1e-10)
+    for seed, sizes in enumerate([(1, 2, 1, 1, 1), (2, 9, 4, 2, 5), (3, 4, 2, 6, 4)]):
+        drawn = tagger.draw_problem(np.random.default_rng(seed), cell, kind, *sizes)
+        assert_equal(our_stack(drawn), flatten(tagger.torch_answers(cell, drawn)), 1e-10)
+
+
+@every_stack
+def test_one_way_taken_for_the_other_is_noticed(cell, kind):
+    problem, theirs = (TAGGER[which][cell][kind] for which in ("problems", "torch"))
+    for n in problem["params"]:
+        layer = problem["params"][n]
+        exchanged = {"forward": layer["backward"], "backward": layer["forward"]}
+        wrong = our_stack(problem | {"params": problem["params"] | {n: exchanged}})
+        assert errors(wrong, {"h": theirs["h"]})["h"] > 1e-3

@@ -1,4 +1,4 @@
-"""The bidirectional encoder: annotations of every source token, made of what stands before it and after it."""
+"""Reading both ways: annotations of every token, made of what stands before it and after it; and the encoder."""
 
 import numpy as np
 
@@ -9,34 +9,69 @@ from common.layers import (
     linear_backward,
     linear_forward,
 )
-from common.recurrent import gru_backward, gru_forward, init_gru
+from common.recurrent import (
+    gru_backward,
+    gru_forward,
+    init_gru,
+    lstm_backward,
+    lstm_forward,
+    rnn_backward,
+    rnn_forward,
+)
+
+WAYS = {"forward": 1, "backward": -1}  # the step with which each reads
 
 
-def init_bidirectional(rng, input_size, hidden_size, dtype=np.float32):
-    """Return {"forward": ..., "backward": ...}, the parameters of two GRUs (Schuster and Paliwal 1997)."""
-    return {way: init_gru(rng, input_size, hidden_size, dtype) for way in ("forward", "backward")}
+def init_bidirectional(
+    rng, input_size, hidden_size, dtype=np.float32, init_cell=init_gru, ways=tuple(WAYS)
+):
+    """Return {"forward": ..., "backward": ...}, the parameters of two cells (Schuster and Paliwal 1997).
+
+    init_cell  of common.recurrent; which cell it is, forward and backward tell by the number of its gates
+    ways       one of the two names alone makes a network that reads one way
+    """
+    return {way: init_cell(rng, input_size, hidden_size, dtype=dtype) for way in ways}
 
 
 def bidirectional_forward(params, x, mask=None):
-    """Return h (S, B, 2H), at each step the states of the GRUs that read forwards and backwards, and the cache.
+    """Return h (S, B, 2H), at each step the states of the cells that read forwards and backwards, and the cache.
 
     x (S, B, D), or tokens (S, B) for one-hot rows; mask (S, B), 1 = real token, 0 = padding. Reading backwards meets
     the padding first: there the mask keeps the zero state, so that reading begins at the last real token of each
-    sequence.
+    sequence. With parameters for one way only, h is (S, B, H).
     """
-    forwards, _, forward_cache = gru_forward(params["forward"], x, mask=mask)
-    reverse_mask = None if mask is None else mask[::-1]
-    backwards, _, backward_cache = gru_forward(params["backward"], x[::-1], mask=reverse_mask)
-    return np.concatenate([forwards, backwards[::-1]], axis=-1), (forward_cache, backward_cache)
+    states, caches = [], {}
+    for way, step in WAYS.items():
+        if way in params:
+            forward, _ = cell_functions(params[way])
+            turned_mask = None if mask is None else mask[::step]
+            h, _, caches[way] = forward(params[way], x[::step], mask=turned_mask)
+            states.append(h[::step])
+    return np.concatenate(states, axis=-1), (params, caches)
 
 
 def bidirectional_backward(dh, cache):
     """Return dx (S, B, D) (None for tokens) and the gradients of the parameters, from dh (S, B, 2H)."""
-    dforwards, dbackwards = np.split(dh, 2, axis=-1)
-    dx, _, forward_grads = gru_backward(dforwards, cache[0])
-    dx_reversed, _, backward_grads = gru_backward(dbackwards[::-1], cache[1])
-    dx = None if dx is None else dx + dx_reversed[::-1]
-    return dx, {"forward": forward_grads, "backward": backward_grads}
+    params, caches = cache
+    dx, grads = None, {}
+    for (way, cell_cache), dstates in zip(
+        caches.items(), np.split(dh, len(caches), axis=-1), strict=True
+    ):
+        step, (_, backward) = WAYS[way], cell_functions(params[way])
+        dturned, _, grads[way] = backward(dstates[::step], cell_cache)
+        if dturned is not None:
+            dx = dturned[::step] if dx is None else dx + dturned[::step]
+    return dx, grads
+
+
+def cell_functions(params):
+    """Return forward and backward of the cell whose parameters these are: 1 gate's block is an RNN's, 3 a GRU's, 4 an
+    LSTM's."""
+    return {
+        1: (rnn_forward, rnn_backward),
+        3: (gru_forward, gru_backward),
+        4: (lstm_forward, lstm_backward),
+    }[params["Wx"].shape[1] // len(params["Wh"])]
 
 
 def init_encoder(rng, source_size, embedding_size, hidden_size, dtype=np.float32):

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from common.checkpoint import save_params
-from tests.reference import attention, transformer
+from tests.reference import attention, tagger, transformer
 
 os.environ.setdefault("KERAS_BACKEND", "torch")  # before Keras is imported
 HERE = Path(__file__).resolve().parent
@@ -262,6 +262,7 @@ def main():
     save_params(HERE / "sparse_adam.safetensors", lookups | {"tables": tables})
     attention.main()
     transformer.main()
+    tagger.main()
     versions = {name: version(name) for name in ("numpy", *ORACLES)}
     (HERE / "versions.json").write_text(json.dumps(versions, indent=2) + "\n", encoding="utf-8")
 
