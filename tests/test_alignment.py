@@ -148,6 +148,15 @@ def test_faults_of_a_gold_file_are_named_by_line(tmp_path):
         assert fault in str(problem.value)
 
 
+@pytest.mark.parametrize("links", ["", "0-0? 1-1?"])
+def test_a_gold_file_without_a_sure_link_is_refused(tmp_path, links):
+    """No word could be scored: every share would be a division by zero."""
+    path = tmp_path / "gold.txt"
+    path.write_text(f"the cat\tle chat\t{links}\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="no sure link"):
+        load_gold(path)
+
+
 @pytest.mark.parametrize(
     "call",
     [

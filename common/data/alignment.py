@@ -103,8 +103,8 @@ def load_gold(path):
     """Return [(source tokens, target tokens, sure, possible), ...] of a UTF-8 file of aligned pairs.
 
     A line holds a source, a tab, a target, a tab, and links as "0-0 1-2?": source place, target place, both from 0, and
-    a question mark where the link is possible only. Raises ValueError naming the first few lines that do not fit, and
-    what load_corpus raises.
+    a question mark where the link is possible only. Raises ValueError naming the first few lines that do not fit, or
+    where the whole file has no sure link; and what load_corpus raises.
     """
     gold, faults = [], []
     for number, line in enumerate(load_corpus(path).split("\n"), start=1):
@@ -134,6 +134,11 @@ def load_gold(path):
         raise ValueError(
             f"{str(path)!r} needs a source, a tab, a target, a tab, and links such as 0-0 1-2? on each line, places "
             f"from 0 and inside the sentence; {len(faults):,} do not fit: {first_few(faults, '; ')}"
+        )
+    if not any(links for _, _, sure, _ in gold for links in sure):
+        raise ValueError(
+            f"{str(path)!r} has no sure link, so no word of it can be scored; write at least one link without a "
+            "question mark"
         )
     return gold
 
