@@ -20,7 +20,7 @@ FORMS = (
     r"https://(www\.)?jmlr\.org/papers/v\d+/\w+\.html",
     r"https://proceedings\.mlr\.press/v\d+/\w+\.html",
 )
-NOT_PAPERS = ("PyTorch:", "Keras:", "ONNX:", "Olah", "Engel")
+NOT_PAPERS = ("PyTorch:", "Keras:", "ONNX:", "Olah", "Engel", "Elhage")
 
 
 def test_lessons_come_in_order_and_labs_after_them():
