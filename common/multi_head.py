@@ -4,7 +4,7 @@
 
 The columns of Wqkv make queries, keys and values, in PyTorch's order; within each, a head has D / heads columns of its
 own. How many heads there are is read off Wo: row block m of it is what head m writes. Sequences are time-major,
-(T, B, D), as everywhere. The heads need no copies: (B, heads, T, D / heads) is a view of (T, B, D).
+(T, B, D), as everywhere; what is multiplied head by head is first laid out as (B, heads, T, D / heads).
 """
 
 import numpy as np
@@ -52,8 +52,8 @@ def multi_head_forward(params, x, memory=None, mask=None, causal=False):
         if itself
         else (queries_of(params, x), *keys_and_values_of(params, memory))
     )
-    y, weights, mixed = look(params, q, k, v, visible)
-    return y, weights, (params, x, None if itself else memory, padded, q, k, v, weights, mixed)
+    y, weights, cache = look(params, q, k, v, visible)
+    return y, weights, (params, x, None if itself else memory, padded, cache)
 
 
 def visible_places(T, memory, mask, causal):
@@ -95,40 +95,40 @@ def keys_and_values_of(params, memory):
 
 
 def look(params, q, k, v, visible):
-    """Return y (T, B, D), the weights (B, heads, T, S) and what the heads have read (T, B, D); q is scaled already.
+    """Return y (T, B, D), the weights (B, heads, T, S) and the cache; q is scaled already.
 
     visible (B or 1, 1, T or 1, S) is true where a query may look.
     """
-    heads, T = len(params["Wo"]), len(q)
-    scores = np.matmul(_by_head(q, heads), _by_head(k, heads).swapaxes(2, 3))
-    weights = masked_softmax(scores, visible)
-    mixed = np.empty(q.shape, q.dtype)
-    _by_head(mixed, heads)[...] = np.matmul(weights, _by_head(v, heads))
-    y = _rows(mixed) @ params["Wo"].reshape(-1, q.shape[2])
+    heads = len(params["Wo"])
+    q, k, v = (np.ascontiguousarray(_by_head(x, heads)) for x in (q, k, v))
+    weights = masked_softmax(np.matmul(q, k.swapaxes(2, 3)), visible)
+    mixed = _together(np.matmul(weights, v))
+    y = _rows(mixed) @ params["Wo"].reshape(-1, mixed.shape[2])
     y += params["bo"]
-    return y.reshape(T, *q.shape[1:]), weights, mixed
+    return y.reshape(mixed.shape), weights, (q, k, v, weights, mixed)
 
 
 def multi_head_backward(dy, cache):
     """Return dx, dmemory (None where x looked at itself) and the gradients of the parameters."""
-    params, x, memory, padded, q, k, v, weights, mixed = cache
+    params, x, memory, padded, (q, k, v, weights, mixed) = cache
     dy = dy if padded is None else np.where(padded, 0, dy)
     heads, D, W = len(params["Wo"]), len(params["bo"]), params["Wqkv"]
     grads = {
         "Wo": weight_gradient(mixed, dy).reshape(params["Wo"].shape),
         "bo": _rows(dy).sum(axis=0),
     }
-    dmixed = _by_head((_rows(dy) @ params["Wo"].reshape(D, D).T).reshape(dy.shape), heads)
-    dscores = softmax_backward(np.matmul(dmixed, _by_head(v, heads).swapaxes(2, 3)), weights)
-    dq = np.empty((*q.shape[:2], D if memory is not None else 3 * D), q.dtype)
-    dkv = dq[..., D:] if memory is None else np.empty((*k.shape[:2], 2 * D), k.dtype)
-    dq_by_head = np.matmul(dscores, _by_head(k, heads))
-    np.multiply(dq_by_head, _scale(params), out=_by_head(dq[..., :D], heads))
-    _by_head(dkv[..., :D], heads)[...] = np.matmul(dscores.swapaxes(2, 3), _by_head(q, heads))
-    _by_head(dkv[..., D:], heads)[...] = np.matmul(weights.swapaxes(2, 3), dmixed)
+    dmixed = (_rows(dy) @ params["Wo"].reshape(D, D).T).reshape(dy.shape)
+    dmixed = np.ascontiguousarray(_by_head(dmixed, heads))
+    dscores = softmax_backward(np.matmul(dmixed, v.swapaxes(2, 3)), weights)
+    dq = np.matmul(dscores, k)
+    dq *= _scale(params)
+    dk = np.matmul(dscores.swapaxes(2, 3), q)
+    dv = np.matmul(weights.swapaxes(2, 3), dmixed)
     if memory is None:
-        grads |= {"Wqkv": weight_gradient(x, dq), "bqkv": _rows(dq).sum(axis=0)}
-        return (_rows(dq) @ W.T).reshape(x.shape), None, grads
+        dqkv = _together(dq, dk, dv)
+        grads |= {"Wqkv": weight_gradient(x, dqkv), "bqkv": _rows(dqkv).sum(axis=0)}
+        return (_rows(dqkv) @ W.T).reshape(x.shape), None, grads
+    dq, dkv = _together(dq), _together(dk, dv)
     dW = [weight_gradient(x, dq), weight_gradient(memory, dkv)]
     db = [_rows(dq).sum(axis=0), _rows(dkv).sum(axis=0)]
     grads |= {"Wqkv": np.concatenate(dW, axis=1), "bqkv": np.concatenate(db)}
@@ -149,3 +149,12 @@ def _by_head(x, heads):
     """Return (T, B, D) as a view (B, heads, T, D / heads)."""
     T, B, D = x.shape
     return x.reshape(T, B, heads, D // heads).transpose(1, 2, 0, 3)
+
+
+def _together(*by_head):
+    """Return arrays (B, heads, T, D / heads) side by side as one (T, B, D or 2 D or 3 D): what _by_head took apart."""
+    B, heads, T, size = by_head[0].shape
+    together = np.empty((T, B, len(by_head), heads, size), by_head[0].dtype)
+    for n, x in enumerate(by_head):
+        together[:, :, n] = x.transpose(2, 0, 1, 3)
+    return together.reshape(T, B, -1)

@@ -59,7 +59,8 @@ def block_forward(block, x, mask=None, causal=False, memory=None, memory_mask=No
             )
             found, looked, cache = multi_head_forward(block[part], read, *places)
             weights.append(looked)
-        x = x + found
+        found += x
+        x = found
         if not pre_norm:
             x, norm_cache = layer_norm_forward(block[norm], x)
         caches.append((part, norm, cache, norm_cache))
@@ -81,7 +82,8 @@ def block_backward(dx, cache):
             dmemory = dlooked_at if part == "multihead_attn" else dmemory
         if pre_norm:
             dread, grads[norm] = layer_norm_backward(dread, norm_cache)
-        dx = dx + dread
+        dread += dx
+        dx = dread
     return dx, dmemory, grads
 
 

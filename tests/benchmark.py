@@ -29,7 +29,7 @@ import tracemalloc  # noqa: E402
 import numpy as np  # noqa: E402
 
 from common import recurrent  # noqa: E402
-from common.models import bahdanau, encoder_decoder, luong  # noqa: E402
+from common.models import bahdanau, encoder_decoder, luong, transformer  # noqa: E402
 from common.models.language_model import init_language_model, loss_and_grads_with  # noqa: E402
 from common.optimizers import Adam, clip_by_global_norm  # noqa: E402
 from common.params import copy_params  # noqa: E402
@@ -51,6 +51,8 @@ ROWS = [  # model, V, E, H, B, T
     ("encoder-decoder", 200, 64, 128, 32, 12),
     ("Bahdanau", 200, 64, 128, 32, 12),
     ("Luong", 200, 64, 128, 32, 12),
+    ("transformer", 65, 64, 64, 16, 64),
+    ("transformer", 65, 128, 128, 8, 128),
 ]
 CELLS = {  # init, forward, backward, number of gates
     "RNN": (recurrent.init_rnn, recurrent.rnn_forward, recurrent.rnn_backward, 1),
@@ -62,6 +64,7 @@ PAIR_MODELS = {
     "Bahdanau": (bahdanau, bahdanau.init_bahdanau),
     "Luong": (luong, luong.init_luong),
 }
+LAYERS, HEADS = 2, 4  # of the transformer, whose E is its H
 WARM_UP, PAIRS, SECONDS_PER_ROW = 3, 7, 5
 
 
@@ -73,6 +76,9 @@ def our_model(model, V, E, H, B, T):
         options = {"reset": "after"} if model == "GRU" else {}
         params = init_language_model(rng, init, V, H, embedding_size=E, **options)
         return params, loss_and_grads_with(forward, backward), rng.integers(V, size=(2, T, B))
+    if model == "transformer":
+        params = transformer.init_transformer(rng, V, H, HEADS, LAYERS)
+        return params, transformer.loss_and_grads, rng.integers(V, size=(2, T, B))
     module, init = PAIR_MODELS[model]
     source, target_inputs, targets = rng.integers(V, size=(3, T, B))
     ones = np.ones((T, B), np.float32)
@@ -151,6 +157,15 @@ def products_of_attention(score, H, S, B, T):
     return steps + [(2 * T, (B, 1, H), (B, H, S))] + products_of_linear(H, H, S * B)
 
 
+def products_of_block(D, heads, B, T):
+    """Return those of a transformer's block: attention of all positions to all, and a layer of 4 D units."""
+    linear = [products_of_linear(D, n * D, T * B) for n in (3, 1, 4)]
+    linear.append(products_of_linear(4 * D, D, T * B))
+    size, each = D // heads, (heads * B, T, T)
+    looks = [(2, (heads * B, T, size), (heads * B, size, T)), (4, each, (heads * B, T, size))]
+    return sum(linear, looks)
+
+
 def products(model, V, E, H, B, T, batch):
     """Return the matrix products of one training step, [(how often, shape, shape), ...]."""
     words = [len(np.unique(tokens)) for tokens in (batch[0], batch[2 if len(batch) > 2 else 0])]
@@ -158,6 +173,8 @@ def products(model, V, E, H, B, T, batch):
         G = CELLS[model][3]
         return products_of_cell(G, E, H, B, T, words[0]) + products_of_linear(H, V, T * B)
     output = products_of_linear(H, V, T * B)
+    if model == "transformer":
+        return output + LAYERS * products_of_block(H, HEADS, B, T)
     if model == "encoder-decoder":
         cells = [products_of_cell(3, E, H, B, T, n) for n in words]
         return sum(cells, output + products_of_linear(H, H, B))

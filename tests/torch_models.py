@@ -3,10 +3,13 @@
 Each function returns (module with all parameters, loss of a batch).
 """
 
+import math
+
 import torch
 from torch import nn
 
 from common.checkpoint import to_torch
+from common.models.transformer import sinusoids
 
 
 def _load(module, params):
@@ -59,6 +62,33 @@ def language_model(params, cell, inputs, targets):
     def loss():
         h, _ = net["cell"](net["embedding"](inputs))
         return _cross_entropy(net["output"](h), targets)
+
+    return net, loss
+
+
+def transformer(params, inputs, targets):
+    """Pre-norm blocks; the causal mask, the places and the factor of the embedding are made once."""
+    V, D = params["embedding"]["W"].shape
+    block = params["layers"]["0"]
+    sizes = D, len(block["self_attn"]["Wo"]), len(block["linear2"]["W"])
+    layer = nn.TransformerEncoderLayer(*sizes, dropout=0.0, norm_first=True)
+    stack = nn.TransformerEncoder(
+        layer, len(params["layers"]), nn.LayerNorm(D), enable_nested_tensor=False
+    )
+    net = nn.ModuleDict(
+        {
+            "embedding": _embedding(params["embedding"]),
+            "stack": _load(stack, {name: params[name] for name in ("layers", "norm")}),
+            "output": _linear(params["output"]),
+        }
+    )
+    T = len(inputs)
+    places = torch.from_numpy(sinusoids(range(T), D))[:, None]
+    mask = nn.Transformer.generate_square_subsequent_mask(T)
+
+    def loss():
+        x = net["embedding"](inputs) * math.sqrt(D) + places
+        return _cross_entropy(net["output"](net["stack"](x, mask, is_causal=True)), targets)
 
     return net, loss
 
