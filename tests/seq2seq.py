@@ -119,7 +119,7 @@ def assert_forward_leaves_everything_as_it_is(model, params):
     assert all(np.array_equal(array, old[name]) for name, array in flatten(params).items())
 
 
-def assert_learns_to_copy(model, init):
+def assert_learns_to_copy(model, init, learning_rate=0.02):
     """Train in float32 on 24 sequences of three words, then decode them."""
     rng = np.random.default_rng(0)
     params = init(rng, 6, 6, 8, 16)
@@ -136,7 +136,12 @@ def assert_learns_to_copy(model, init):
     for g in flatten(model.backward(np.ones_like(logits), cache)).values():
         assert (g.values if isinstance(g, SparseRows) else g).dtype == np.float32
     history = train(
-        params, model.loss_and_grads, lambda: iter([batch]), Adam(0.02), 300, progress=False
+        params,
+        model.loss_and_grads,
+        lambda: iter([batch]),
+        Adam(learning_rate),
+        300,
+        progress=False,
     )
     assert history["loss"][-1] < 0.1
     ids, weights = greedy_decode(model, params, words, ones, max_length=8)
