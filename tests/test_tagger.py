@@ -154,6 +154,13 @@ def test_shapes_and_dtype(init_cell, gates):
     assert logits.shape == (T, B, CLASSES) and logits.dtype == np.float32
 
 
+def test_without_more_said_it_is_one_layer_that_reads_both_ways():
+    rng = np.random.default_rng(0)
+    layers = init_tagger(rng, V, CLASSES, D, H)["layers"]
+    assert set(layers) == set(init_stack(rng, D, H)) == {"0"}
+    assert set(layers["0"]) == set(BOTH)
+
+
 @pytest.mark.parametrize("pool", POOLS)
 def test_float32_stays_float32(pool):
     params = init_tagger(np.random.default_rng(0), V, CLASSES, D, H)
