@@ -77,9 +77,7 @@ def sections(notebook):
 def exercises(notebook):
     """Return [(number, kind, what)] of the exercises: '### Exercise 2 · Warm up: min-p sampling'."""
     text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    heads = re.findall(
-        r"^### Exercise (\d+) · ([A-Z][a-z ]+?)(?:: (.+))?$", text, flags=re.MULTILINE
-    )
+    heads = re.findall(r"^### Exercise (\d+) · ([A-Z][a-z ]+?): (.+)$", text, flags=re.MULTILINE)
     return [(int(number), kind, what) for number, kind, what in heads]
 
 
@@ -137,7 +135,7 @@ def exercises_table():
     for notebook in course():
         for number, kind, what in exercises(notebook):
             stars, some = KINDS[kind]
-            rows.append([link(notebook), number, kind, what or "", stars, some])
+            rows.append([link(notebook), number, kind, what, stars, some])
     return table(["", "", "kind", "what", "difficulty", "minutes"], rows)
 
 

@@ -48,8 +48,9 @@ def test_a_first_reading_fits_an_evening(notebook):
 
 
 @every_notebook
-def test_exercises_are_of_the_four_kinds_in_order(notebook):
+def test_exercises_are_of_the_four_kinds_in_order_and_have_titles(notebook):
     found = course.exercises(notebook)
+    assert len(found) == sum(cell.source.count("### Exercise ") for cell in notebook.cells)
     assert [number for number, _, _ in found] == list(range(1, len(found) + 1))
     kinds = [kind for _, kind, _ in found]
     assert sorted(kinds, key=list(course.KINDS).index) == kinds
